@@ -1,0 +1,79 @@
+//! Records to bytes and back: postcard, whose wire format is published and fixed.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::data::Record;
+use crate::error::{Error, Result};
+
+/// Appends the bytes of `value` to `out`.
+///
+/// # Errors
+/// [`Error::Encoding`] when the type's own `Serialize` fails.
+pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<()> {
+    let taken = std::mem::take(out);
+    *out = postcard::to_extend(value, taken).map_err(|error| Error::Encoding {
+        what: format!("can't write a {}", std::any::type_name::<T>()),
+        why: error.to_string(),
+    })?;
+    Ok(())
+}
+
+/// Reads one value from the front of `bytes` and moves `bytes` past it.
+///
+/// # Errors
+/// [`Error::Encoding`] when the bytes are not such a value.
+///
+/// ```
+/// let mut bytes = Vec::new();
+/// waterclock_base::encode(&("a", 7u64), &mut bytes)?;
+/// let mut rest = &bytes[..];
+/// let (key, value): (String, u64) = waterclock_base::decode(&mut rest)?;
+/// assert_eq!((key.as_str(), value, rest.len()), ("a", 7, 0));
+/// # Ok::<(), waterclock_base::Error>(())
+/// ```
+pub fn decode<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, rest)) => {
+            *bytes = rest;
+            Ok(value)
+        }
+        Err(error) => Err(Error::Encoding {
+            what: format!("can't read a {}", std::any::type_name::<T>()),
+            why: error.to_string(),
+        }),
+    }
+}
+
+/// How records of `T` become bytes: captured where `T` is known to be a [`Record`], used where it is
+/// only known to be data.
+pub struct Codec<T> {
+    /// Appends the records, one after the other.
+    pub encode: fn(&[T], &mut Vec<u8>) -> Result<()>,
+    /// Reads this many records.
+    pub decode: fn(&mut &[u8], usize) -> Result<Vec<T>>,
+}
+
+impl<T> Clone for Codec<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Codec<T> {}
+
+impl<T: Record> Codec<T> {
+    /// The codec of a record type.
+    pub fn of() -> Self {
+        Codec {
+            encode: |records, out| records.iter().try_for_each(|record| encode(record, out)),
+            // The count is not trusted with memory: it may come from a damaged file.
+            decode: |bytes, count| {
+                let mut records = Vec::with_capacity(count.min(bytes.len()));
+                for _ in 0..count {
+                    records.push(decode(bytes)?);
+                }
+                Ok(records)
+            },
+        }
+    }
+}

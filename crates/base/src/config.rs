@@ -1,0 +1,155 @@
+//! Settings: every number that can be set, its default and its unit.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a context may be told. Set through the builder; this is the record of what holds.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The program's name, in logs and on the page.
+    pub app_name: String,
+    /// The batch interval.
+    pub batch_interval: Duration,
+    /// Worker threads (default: the machine's cores).
+    pub threads: usize,
+    /// Partitions of a dataset where none are given (default: `threads`).
+    pub default_parallelism: usize,
+    /// Key groups: the grain in which keyed state is shared out (default 1,024).
+    pub key_groups: u32,
+    /// Jobs that run at the same time (default 1; more give up the order of outputs).
+    pub concurrent_jobs: usize,
+    /// How often a task is tried before its job fails (default 4).
+    pub task_attempts: u32,
+    /// Whether slow tasks are run a second time (default no).
+    pub speculation: bool,
+    /// A task is slow when it takes this many times the median of its stage (default 1.5).
+    pub speculation_multiplier: f64,
+    /// The share of a stage's tasks that must have finished before any is called slow (default 0.75).
+    pub speculation_quantile: f64,
+    /// What happens after a failed batch.
+    pub on_failure: FailurePolicy,
+    /// Batches that may wait for their turn before further ticks are merged (default 100).
+    pub max_waiting_batches: usize,
+    /// Bytes for received, shuffled, cached and state data together (default: half of the machine's).
+    pub memory_budget: u64,
+    /// Where blocks that do not fit in memory go (default: the system's temporary directory).
+    pub spill_dir: PathBuf,
+    /// Where state will be kept across restarts; only validated in this release, nothing is written.
+    pub checkpoint_dir: Option<PathBuf>,
+    /// How long a receiver gathers records before it cuts a block (default 200 ms).
+    pub block_interval: Duration,
+    /// Blocks that may wait to be stored before a receiver is held back (default 10).
+    pub block_queue: usize,
+    /// Records a second that one receiver may take in (default: no limit).
+    pub receiver_max_rate: Option<f64>,
+    /// Whether the rate of receivers follows the speed of processing (default no).
+    pub backpressure: bool,
+    /// Records a second before the first estimate (default: `receiver_max_rate`).
+    pub backpressure_initial_rate: Option<f64>,
+    /// Records a second below which back-pressure never goes (default 100).
+    pub backpressure_min_rate: f64,
+    /// Pause before a failed receiver starts again; it doubles up to a minute while failures go on (default 2 s).
+    pub receiver_restart_delay: Duration,
+    /// Bound of a graceful stop's wait for batches (default: ten batch intervals, at least 10 s).
+    pub graceful_stop_timeout: Option<Duration>,
+    /// How far a file source looks back (default 60 s).
+    pub file_min_remember: Duration,
+    /// Longest line of a text source, in bytes (default 1 MiB); longer ones are dropped and counted.
+    pub max_line_bytes: usize,
+    /// Whether datasets that nobody needs any more are dropped from the cache at once (default yes).
+    pub unpersist: bool,
+    /// Seed of all hash maps and samples; drawn once per application unless set.
+    pub seed: Option<u64>,
+    /// Spark's habits where ours are better.
+    pub spark_rules: SparkRules,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Settings {
+            app_name: "waterclock".into(),
+            batch_interval: Duration::from_secs(1),
+            threads,
+            default_parallelism: threads,
+            key_groups: 1024,
+            concurrent_jobs: 1,
+            task_attempts: 4,
+            speculation: false,
+            speculation_multiplier: 1.5,
+            speculation_quantile: 0.75,
+            on_failure: FailurePolicy::Skip,
+            max_waiting_batches: 100,
+            memory_budget: crate::world::memory_bytes() / 2,
+            spill_dir: std::env::temp_dir(),
+            checkpoint_dir: None,
+            block_interval: Duration::from_millis(200),
+            block_queue: 10,
+            receiver_max_rate: None,
+            backpressure: false,
+            backpressure_initial_rate: None,
+            backpressure_min_rate: 100.0,
+            receiver_restart_delay: Duration::from_secs(2),
+            graceful_stop_timeout: None,
+            file_min_remember: Duration::from_secs(60),
+            max_line_bytes: 1 << 20,
+            unpersist: true,
+            seed: None,
+            spark_rules: SparkRules::default(),
+        }
+    }
+}
+
+/// What the context does when a batch fails after all attempts of its tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailurePolicy {
+    /// The error goes to `await_termination`, state is as before the batch, the next batch runs.
+    Skip,
+    /// The batch is run again up to this many times, then skipped.
+    Retry {
+        /// How many more times.
+        times: u32,
+    },
+    /// The context stops; `await_termination` returns the error.
+    Stop,
+}
+
+/// Switches that bring back a habit of Spark Streaming where ours is better. All are off by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SparkRules {
+    /// One partition for each received block, however many there are, instead of at most
+    /// `default_parallelism`.
+    pub one_partition_per_block: bool,
+    /// Only one context of the process may be active.
+    pub single_active: bool,
+    /// State and inverse windows refuse to start without a checkpoint directory.
+    pub checkpoint_for_state: bool,
+    /// `map_with_state` looks for time-outs only at multiples of its checkpoint interval (ten slides by
+    /// default), not in every batch.
+    pub timeout_at_checkpoint: bool,
+    /// Every tick forms a batch of its own, however many wait.
+    pub one_batch_per_tick: bool,
+    /// A window of length zero is accepted (always empty), a slide of zero fails every batch instead of
+    /// the definition, and zero partitions are accepted (nothing comes out).
+    pub accept_zero: bool,
+    /// A failed `start` leaves the context stopped for good, instead of letting the program mend it.
+    pub failed_start_stops: bool,
+}
+
+impl SparkRules {
+    /// Every habit at once: what the conformance tool runs with.
+    pub fn all() -> Self {
+        SparkRules {
+            one_partition_per_block: true,
+            single_active: true,
+            checkpoint_for_state: true,
+            timeout_at_checkpoint: true,
+            one_batch_per_tick: true,
+            accept_zero: true,
+            failed_start_stops: true,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Everything that happens, for listeners, the progress line and the page.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{OutputId, StreamId};
+use crate::time::{BatchInterval, BatchTime};
+
+/// Something that happened in a context. Times are microseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Event {
+    /// The context started (EV-1).
+    StreamingStarted {
+        /// When.
+        at_micros: i64,
+    },
+    /// A receiver runs (EV-2).
+    ReceiverStarted(ReceiverInfo),
+    /// A receiver reported an error, or failed and will be restarted (EV-3).
+    ReceiverError(ReceiverInfo),
+    /// A receiver ended (EV-4).
+    ReceiverStopped(ReceiverInfo),
+    /// A batch was cut and waits for its turn (EV-5).
+    BatchSubmitted(BatchInfo),
+    /// The first job of a batch begins (EV-6).
+    BatchStarted(BatchInfo),
+    /// All jobs of a batch ended, successfully or not (EV-7).
+    BatchCompleted(BatchInfo),
+    /// One output of a batch begins (EV-8).
+    OutputOperationStarted(OutputInfo),
+    /// One output of a batch ended (EV-9).
+    OutputOperationCompleted(OutputInfo),
+    /// Ticks were merged into a later batch, because too many batches waited.
+    TicksMerged {
+        /// The time whose batch was not formed.
+        time: BatchTime,
+        /// Batches that waited.
+        waiting: usize,
+    },
+    /// Records were dropped by a documented rule.
+    RecordsDropped {
+        /// The stream that dropped them.
+        stream: StreamId,
+        /// Why, in a word or two.
+        why: &'static str,
+        /// How many.
+        records: u64,
+    },
+    /// A note for the operator of the program, as that a key's hash is useless.
+    Warning {
+        /// The text.
+        text: String,
+    },
+}
+
+/// A receiver as events show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiverInfo {
+    /// Its stream.
+    pub stream: StreamId,
+    /// Its name.
+    pub name: String,
+    /// Whether it runs.
+    pub active: bool,
+    /// The last error that it reported, empty if none.
+    pub last_error: String,
+    /// When that was, in microseconds; -1 if never.
+    pub last_error_micros: i64,
+}
+
+/// What one input gave to a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputInfo {
+    /// The input stream.
+    pub stream: StreamId,
+    /// Records, as far as they are known before they are read.
+    pub records: u64,
+    /// What it was, for people: file names, offsets.
+    pub description: String,
+}
+
+/// One batch as events show it. Times are microseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchInfo {
+    /// What it covers.
+    pub interval: BatchInterval,
+    /// What it reads.
+    pub inputs: Vec<InputInfo>,
+    /// When it was cut.
+    pub submitted_micros: i64,
+    /// When its first job began.
+    pub started_micros: Option<i64>,
+    /// When its last job ended.
+    pub ended_micros: Option<i64>,
+    /// Its outputs, as far as they have begun.
+    pub outputs: Vec<OutputInfo>,
+}
+
+impl BatchInfo {
+    /// The batch's time.
+    pub fn time(&self) -> BatchTime {
+        self.interval.to
+    }
+
+    /// Records of all its inputs.
+    pub fn records(&self) -> u64 {
+        self.inputs.iter().map(|input| input.records).sum()
+    }
+
+    /// Microseconds between being cut and the first job, once that began.
+    pub fn scheduling_delay_micros(&self) -> Option<i64> {
+        Some(self.started_micros? - self.submitted_micros)
+    }
+
+    /// Microseconds from the first job's begin to the last one's end, once that ended.
+    pub fn processing_delay_micros(&self) -> Option<i64> {
+        Some(self.ended_micros? - self.started_micros?)
+    }
+
+    /// Both delays together.
+    pub fn total_delay_micros(&self) -> Option<i64> {
+        Some(self.ended_micros? - self.submitted_micros)
+    }
+}
+
+/// One output of one batch. Times are microseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputInfo {
+    /// The batch.
+    pub time: BatchTime,
+    /// Which output.
+    pub id: OutputId,
+    /// Its name.
+    pub name: String,
+    /// When it began.
+    pub started_micros: Option<i64>,
+    /// When it ended.
+    pub ended_micros: Option<i64>,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// Receives events, one after the other, on a thread of its own.
+pub trait Listener: Send + Sync + 'static {
+    /// Something happened.
+    fn on_event(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync + 'static> Listener for F {
+    fn on_event(&self, event: &Event) {
+        self(event);
+    }
+}
+
+impl Listener for Arc<dyn Listener> {
+    fn on_event(&self, event: &Event) {
+        (**self).on_event(event);
+    }
+}

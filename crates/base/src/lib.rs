@@ -1,0 +1,44 @@
+//! The words that every part of Waterclock speaks, and the seams between it and the world.
+//!
+//! | word | meaning | where |
+//! |---|---|---|
+//! | batch time | the instant that names a batch, in milliseconds since the epoch | [`BatchTime`] |
+//! | record | one element of a stream or dataset; what a type must offer to be one | [`Data`], [`Record`], [`Key`] |
+//! | text | the record type of text sources | [`Text`] |
+//! | key group | the fixed share of all keys that a key belongs to, on every machine and release | [`key_group`] |
+//! | fault, remedy | who is to blame for an error and what helps | [`Fault`], [`Remedy`] |
+//! | world | clock, disk, net, random numbers and threads: the only way out of the process | [`world`] |
+//!
+//! This crate imports none of the others.
+
+// The vocabulary.
+mod data; // what a type must offer to be a record, a key
+mod ids; // numbers that are not to be mixed up
+mod time; // batch times, durations, windows
+
+// What can go wrong, how it is set up, what can be seen.
+mod config; // settings with their defaults and units
+mod error; // one error type, by fault and remedy
+mod event; // everything that happens
+mod status; // a plain snapshot of a running context
+
+// Bytes.
+mod codec; // records to bytes and back
+mod key_group; // the versioned hash of a key's canonical encoding
+mod text; // `Text`, its lines and words
+mod text_form; // how a record is printed
+
+// The seams.
+pub mod world;
+
+pub use codec::{Codec, decode, encode};
+pub use config::{FailurePolicy, Settings, SparkRules};
+pub use data::{Data, Key, Record};
+pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError};
+pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, ReceiverInfo};
+pub use ids::{Attempt, BlockId, JobId, OutputId, PartitionIndex, RddId, StageId, StreamId, TaskId};
+pub use key_group::{KEY_HASH_VERSION, group_of_hash, key_group, key_hash, partition_of_group};
+pub use status::Status;
+pub use text::{Text, for_each_line, for_each_word};
+pub use text_form::{text_form, write_text_form};
+pub use time::{BatchInterval, BatchTime, millis};

@@ -1,0 +1,42 @@
+//! A plain snapshot of a running context: what a page, a command or a test shows of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::BatchInfo;
+use crate::event::ReceiverInfo;
+
+/// How a context is doing. All counts are since its start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The program's name.
+    pub app_name: String,
+    /// Batch interval in milliseconds.
+    pub batch_interval_ms: u64,
+    /// Batches that are cut and wait.
+    pub waiting_batches: usize,
+    /// Batches that run.
+    pub running_batches: usize,
+    /// Batches that ended, failed ones included.
+    pub completed_batches: u64,
+    /// Batches that failed.
+    pub failed_batches: u64,
+    /// Ticks that formed no batch of their own, because too many batches waited.
+    pub merged_ticks: u64,
+    /// Records that inputs took in.
+    pub received_records: u64,
+    /// Records of completed batches.
+    pub processed_records: u64,
+    /// Records of batches that failed and were skipped.
+    pub skipped_records: u64,
+    /// Records that were dropped by a documented rule (too long, not UTF-8, refused by a policy).
+    pub dropped_records: u64,
+    /// Bytes of received, cached and spilled data held in memory.
+    pub memory_used: u64,
+    /// Bytes that were moved to disk, because memory was short.
+    pub spilled_bytes: u64,
+    /// The receivers.
+    pub receivers: Vec<ReceiverInfo>,
+    /// The newest completed batch.
+    pub last_completed: Option<BatchInfo>,
+}

@@ -1,0 +1,110 @@
+//! Files and directories.
+
+use std::fs;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::time::BatchTime;
+
+/// A file or directory as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskEntry {
+    /// Where it is.
+    pub path: PathBuf,
+    /// When its content was last changed.
+    pub modified: BatchTime,
+    /// Its size in bytes.
+    pub len: u64,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// An open file.
+pub trait DiskFile: Read + Write + Seek + Send {
+    /// Makes everything written so far survive a crash of the machine.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// What files are read from and written to.
+pub trait Disk: Send + Sync + 'static {
+    /// The entries of a directory, in no order. An entry that vanishes meanwhile is left out.
+    fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>>;
+    /// One file or directory.
+    fn entry(&self, path: &Path) -> io::Result<DiskEntry>;
+    /// Opens a file to read.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Makes a file, empty, to write and read; one that is there is emptied.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Gives a file another name, replacing what has it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes a directory and those above it.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// Deletes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Deletes a directory and what is in it.
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// The machine's file systems.
+pub struct RealDisk;
+
+impl DiskFile for fs::File {
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+fn entry(path: PathBuf, meta: &fs::Metadata) -> io::Result<DiskEntry> {
+    let modified = meta.modified()?;
+    let millis = match modified.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+    };
+    Ok(DiskEntry { path, modified: BatchTime::from_millis(millis), len: meta.len(), is_dir: meta.is_dir() })
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the seam")]
+impl Disk for RealDisk {
+    fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>> {
+        let mut entries = Vec::new();
+        for found in fs::read_dir(dir)? {
+            let path = found?.path();
+            match fs::metadata(&path).and_then(|meta| entry(path, &meta)) {
+                Ok(entry) => entries.push(entry),
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+
+    fn entry(&self, path: &Path) -> io::Result<DiskEntry> {
+        entry(path.to_owned(), &fs::metadata(path)?)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(fs::File::open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = fs::File::options();
+        Ok(Box::new(options.read(true).write(true).create(true).truncate(true).open(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir_all(dir)
+    }
+}
