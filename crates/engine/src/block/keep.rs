@@ -1,0 +1,82 @@
+//! The partitions of a persisted dataset.
+
+use std::sync::{Arc, Mutex};
+
+use waterclock_base::world::lock;
+use waterclock_base::{Codec, Data};
+
+use super::held::{Held, Placement};
+use super::level::StorageLevel;
+use super::memory::Share;
+use crate::chunk::{Collect, Sink, Step, push_all};
+use crate::context::Engine;
+use crate::rdd::Compute;
+use crate::task::TaskCx;
+
+/// How a dataset is to be kept.
+pub(crate) struct Store<T> {
+    /// Where.
+    pub level: StorageLevel,
+    /// How its records become bytes.
+    pub codec: Codec<T>,
+}
+
+/// The kept partitions of one dataset.
+pub(crate) struct Keep<T: Data> {
+    store: Store<T>,
+    engine: Engine,
+    partitions: Vec<Mutex<Option<Arc<Held<T>>>>>,
+}
+
+impl<T: Data> Keep<T> {
+    pub(crate) fn new(store: Store<T>, partitions: usize, engine: Engine) -> Self {
+        Keep { store, engine, partitions: (0..partitions).map(|_| Mutex::default()).collect() }
+    }
+
+    pub(crate) fn level(&self) -> StorageLevel {
+        self.store.level
+    }
+
+    /// Whether every partition is kept.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.partitions.iter().all(|partition| lock(partition).is_some())
+    }
+
+    /// Lets go of everything; partitions are computed and kept again when asked for.
+    pub(crate) fn clear(&self) {
+        for partition in &self.partitions {
+            *lock(partition) = None;
+        }
+    }
+
+    /// Reads a kept partition, or computes it and keeps it if there is a place.
+    pub(crate) fn compute(
+        &self,
+        partition: usize,
+        body: &dyn Compute<T>,
+        cx: &TaskCx,
+        out: &mut dyn Sink<T>,
+    ) -> Step {
+        let kept = lock(&self.partitions[partition]).clone();
+        if let Some(held) = kept {
+            return held.read(out);
+        }
+        let mut records = Collect(Vec::new());
+        body.compute(partition, cx, &mut records)?;
+        let rule = Placement {
+            share: Share::Cached,
+            serialize: self.store.level.is_serialized(),
+            memory: self.store.level.uses_memory(),
+            disk: self.store.level.uses_disk(),
+        };
+        match Held::place(records.0, self.store.codec, self.engine.memory(), rule)? {
+            Ok(held) => {
+                let held = Arc::new(held);
+                // Another task may have been faster; both hold the same records.
+                let held = lock(&self.partitions[partition]).get_or_insert(held).clone();
+                held.read(out)
+            }
+            Err(records) => push_all(records, out),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A job: an action over a dataset, run through its stages by the thread that asked for it.
+
+mod result; // the last stage: what the action makes of each partition
+mod run; // the shell that performs the scheduler's commands
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use waterclock_base::JobId;
+use waterclock_base::world::lock;
+
+pub(crate) use result::run_action;
+pub(crate) use run::run_job;
+
+/// The jobs that run, so that they can be called off.
+#[derive(Default)]
+pub(crate) struct Jobs(Mutex<HashMap<JobId, Running>>);
+
+struct Running {
+    cancelled: Arc<AtomicBool>,
+    wake: Box<dyn Fn() + Send>,
+}
+
+impl Running {
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        (self.wake)();
+    }
+}
+
+impl Jobs {
+    fn enter(&self, id: JobId, cancelled: Arc<AtomicBool>, wake: impl Fn() + Send + 'static) {
+        lock(&self.0).insert(id, Running { cancelled, wake: Box::new(wake) });
+    }
+
+    fn leave(&self, id: JobId) {
+        lock(&self.0).remove(&id);
+    }
+
+    pub(crate) fn cancel(&self, id: JobId) {
+        if let Some(job) = lock(&self.0).get(&id) {
+            job.cancel();
+        }
+    }
+
+    pub(crate) fn cancel_all(&self) {
+        lock(&self.0).values().for_each(Running::cancel);
+    }
+}

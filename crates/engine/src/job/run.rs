@@ -1,0 +1,333 @@
+//! Performs the scheduler's commands for one job, on the thread that asked for it.
+//!
+//! Small stages run here at once: handing a task to a worker and waiting for it costs tens of
+//! microseconds, more than an almost empty batch should. As soon as the tasks so run have taken
+//! [`INLINE_MICROS`], the rest goes to the executor.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use waterclock_base::{Attempt, Error, JobId, PartitionIndex, Result, TaskId};
+
+use crate::chunk::Halt;
+use crate::context::Engine;
+use crate::executor::{Report, Submission};
+use crate::rdd::{Parent, lineage};
+use crate::stage::StageOutput;
+use crate::stage::plan::{PlannedStage, plan};
+use crate::stage::schedule::{Command, Happened, Rules, Schedule, Speculation, Try};
+
+/// A stage that reads at most this much runs on the job's own thread.
+const INLINE_BYTES: u64 = 32 * 1024;
+/// ... for at most this long.
+const INLINE_MICROS: i64 = 300;
+/// How often slow tasks are looked for, where that is wanted.
+const SPECULATION_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a job is planned again because an output that it counted on was gone.
+const PLANS: u32 = 4;
+
+enum Message {
+    Report(usize, Report),
+    Released(usize),
+    Cancelled,
+}
+
+/// Produces everything that is missing of `target`.
+///
+/// # Errors
+/// The error of the task that failed as often as it may, or [`Error::Cancelled`].
+pub(crate) fn run_job(engine: &Engine, target: Arc<dyn StageOutput>) -> Result<()> {
+    let id = engine.next_job_id();
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let (sender, receiver) = channel();
+    let wake = sender.clone();
+    engine.jobs().enter(id, cancelled.clone(), move || {
+        // The job may have ended meanwhile.
+        let _ = wake.send(Message::Cancelled);
+    });
+    let mut outcome = Ok(Outcome::Finished);
+    for _ in 0..PLANS {
+        let plan = plan(target.clone());
+        if plan.is_empty() {
+            break;
+        }
+        let mut run = Run::new(engine, id, cancelled.clone(), plan, sender.clone());
+        outcome = run.all(&receiver);
+        run.abandon();
+        if !matches!(outcome, Ok(Outcome::PlanAgain)) {
+            break;
+        }
+    }
+    engine.jobs().leave(id);
+    match outcome? {
+        Outcome::Finished => Ok(()),
+        Outcome::PlanAgain => {
+            Err(Error::Internal { what: format!("{id} lost its inputs {PLANS} times in a row") })
+        }
+    }
+}
+
+enum Outcome {
+    Finished,
+    PlanAgain,
+}
+
+struct Run<'e> {
+    engine: &'e Engine,
+    job: JobId,
+    /// Of the whole job; tasks of this plan see `stale`.
+    cancelled: Arc<AtomicBool>,
+    /// Raised when this plan is given up, so that its tasks stop.
+    stale: Arc<AtomicBool>,
+    plan: Vec<PlannedStage>,
+    held: Vec<bool>,
+    inline: Vec<bool>,
+    inline_since: Option<i64>,
+    inline_tasks: VecDeque<Try>,
+    outputs: HashMap<(usize, usize, u32), Report>,
+    last_failure: Option<Error>,
+    sender: Sender<Message>,
+}
+
+impl<'e> Run<'e> {
+    fn new(
+        engine: &'e Engine,
+        job: JobId,
+        cancelled: Arc<AtomicBool>,
+        plan: Vec<PlannedStage>,
+        sender: Sender<Message>,
+    ) -> Self {
+        Run {
+            engine,
+            job,
+            cancelled,
+            stale: Arc::default(),
+            held: vec![false; plan.len()],
+            inline: vec![false; plan.len()],
+            inline_since: None,
+            inline_tasks: VecDeque::new(),
+            outputs: HashMap::new(),
+            last_failure: None,
+            plan,
+            sender,
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.engine.world().clock.now_micros()
+    }
+
+    fn rules(&self) -> Rules {
+        let settings = self.engine.settings();
+        let speculation = Speculation {
+            multiplier: settings.speculation_multiplier,
+            quantile: settings.speculation_quantile,
+            at_least_micros: SPECULATION_INTERVAL.as_micros() as i64,
+        };
+        Rules { attempts: settings.task_attempts, speculation: settings.speculation.then_some(speculation) }
+    }
+
+    fn all(&mut self, receiver: &Receiver<Message>) -> Result<Outcome> {
+        let after = self.plan.iter().map(|stage| stage.after.clone()).collect();
+        let mut schedule = Schedule::new(after, self.rules());
+        let mut events = VecDeque::from([Happened::Started]);
+        loop {
+            while let Some(event) = events.pop_front() {
+                for command in schedule.step(event, self.now()) {
+                    if let Some(outcome) = self.perform(command, &mut events)? {
+                        return Ok(outcome);
+                    }
+                }
+            }
+            let message = match self.inline_tasks.pop_front() {
+                Some(task) => self.run_inline(task),
+                None => self.receive(receiver)?,
+            };
+            match message {
+                None => events.push_back(Happened::Tick),
+                Some(Message::Released(stage)) => events.push_back(Happened::Released { stage }),
+                Some(Message::Cancelled) => return Err(Error::Cancelled { job: self.job }),
+                Some(Message::Report(stage, report)) => match self.take_report(stage, report)? {
+                    Some(event) => events.push_back(event),
+                    None => return Ok(Outcome::PlanAgain),
+                },
+            }
+        }
+    }
+
+    fn receive(&self, receiver: &Receiver<Message>) -> Result<Option<Message>> {
+        let closed = || Error::Internal { what: "a job lost the channel to its tasks".into() };
+        if self.engine.settings().speculation {
+            return match receiver.recv_timeout(SPECULATION_INTERVAL) {
+                Ok(message) => Ok(Some(message)),
+                Err(RecvTimeoutError::Timeout) => Ok(None),
+                Err(RecvTimeoutError::Disconnected) => Err(closed()),
+            };
+        }
+        receiver.recv().map(Some).map_err(|_| closed())
+    }
+
+    fn perform(&mut self, command: Command, events: &mut VecDeque<Happened>) -> Result<Option<Outcome>> {
+        match command {
+            Command::Claim(stage) => {
+                let sender = self.sender.clone();
+                let released = move || {
+                    let _ = sender.send(Message::Released(stage));
+                };
+                let output = &self.plan[stage].output;
+                if output.claim().take_or_wait(released) {
+                    let missing = output.missing();
+                    self.held[stage] = true;
+                    self.inline[stage] = self.is_small(&**output);
+                    events.push_back(Happened::Claimed { stage, missing });
+                }
+            }
+            Command::Submit(task) => self.submit(task),
+            Command::Install(task) => {
+                if let Some(report) = self.outputs.remove(&(task.stage, task.partition, task.attempt)) {
+                    self.install(task, report)?;
+                }
+            }
+            Command::Release(stage) => self.release(stage),
+            Command::GiveUp(task) => return Err(self.given_up(task)),
+            Command::Finish => return Ok(Some(Outcome::Finished)),
+        }
+        Ok(None)
+    }
+
+    fn is_small(&self, output: &dyn StageOutput) -> bool {
+        let bytes = output.input_bytes().or_else(|| {
+            output.parents().iter().try_fold(0, |sum, parent| {
+                Some(
+                    sum + match parent {
+                        Parent::Narrow(rdd) => lineage::input_bytes(&**rdd)?,
+                        Parent::Stage(stage) => stage.bytes()?,
+                    },
+                )
+            })
+        });
+        !self.engine.settings().speculation && bytes.is_some_and(|bytes| bytes <= INLINE_BYTES)
+    }
+
+    fn submit(&mut self, task: Try) {
+        let now = self.now();
+        if self.inline[task.stage] && now - *self.inline_since.get_or_insert(now) <= INLINE_MICROS {
+            self.inline_tasks.push_back(task);
+            return;
+        }
+        let stage = &self.plan[task.stage].output;
+        let (sender, position) = (self.sender.clone(), task.stage);
+        self.engine.executor().submit(Submission {
+            id: self.task_id(task),
+            stage: stage.clone(),
+            engine: self.engine.clone(),
+            cancelled: self.stale.clone(),
+            report: Box::new(move |report| {
+                // The job may have ended meanwhile.
+                let _ = sender.send(Message::Report(position, report));
+            }),
+        });
+    }
+
+    fn task_id(&self, task: Try) -> TaskId {
+        TaskId {
+            job: self.job,
+            stage: self.plan[task.stage].output.id(),
+            partition: PartitionIndex(task.partition),
+            attempt: Attempt(task.attempt),
+        }
+    }
+
+    fn run_inline(&mut self, task: Try) -> Option<Message> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Some(Message::Cancelled);
+        }
+        if self.inline_since.is_some_and(|since| self.now() - since > INLINE_MICROS) {
+            self.inline.fill(false);
+            let waiting = std::mem::take(&mut self.inline_tasks);
+            std::iter::once(task).chain(waiting).for_each(|task| self.submit(task));
+            return None;
+        }
+        let stage = &self.plan[task.stage].output;
+        let report = Report::of(self.task_id(task), &**stage, self.engine.clone(), self.cancelled.clone());
+        Some(Message::Report(task.stage, report))
+    }
+
+    /// What a report means to the scheduler; none when the job has to be planned again.
+    fn take_report(&mut self, stage: usize, report: Report) -> Result<Option<Happened>> {
+        let id = report.id;
+        if self.plan.get(stage).is_none_or(|planned| planned.output.id() != id.stage) {
+            return Ok(Some(Happened::Tick)); // A late report for a plan that was given up.
+        }
+        let task = Try { stage, partition: id.partition.0, attempt: id.attempt.0 };
+        match report.outcome {
+            Ok(_) => {
+                self.outputs.insert((stage, task.partition, task.attempt), report);
+                Ok(Some(Happened::Succeeded(task)))
+            }
+            Err(Halt::Missing) => Ok(None),
+            Err(Halt::Cancelled) => Err(Error::Cancelled { job: self.job }),
+            Err(Halt::Enough) => {
+                let what = format!("{} stopped early without a result", self.plan[stage].output.operator());
+                Err(Error::Internal { what })
+            }
+            Err(Halt::Failed(error)) => {
+                self.last_failure = Some(self.describe(task, *error, report.operator));
+                Ok(Some(Happened::Failed(task)))
+            }
+        }
+    }
+
+    /// Says which operator failed, and where.
+    fn describe(&self, task: Try, error: Error, operator: Option<waterclock_base::RddId>) -> Error {
+        let stage = &self.plan[task.stage].output;
+        let blamed = operator.and_then(|id| {
+            stage.parents().iter().find_map(|parent| match parent {
+                Parent::Narrow(rdd) => lineage::find(rdd, id),
+                Parent::Stage(_) => None,
+            })
+        });
+        let (operator, site) = match &blamed {
+            Some(rdd) => (rdd.info().operator.to_string(), rdd.info().site),
+            None => (stage.operator().into_owned(), stage.site()),
+        };
+        let partition = PartitionIndex(task.partition);
+        Error::Task { operator, site, partition, attempts: task.attempt + 1, source: Box::new(error) }
+    }
+
+    fn install(&mut self, task: Try, report: Report) -> Result<()> {
+        if let Ok(output) = report.outcome {
+            self.plan[task.stage].output.install(task.partition, output)?;
+        }
+        // An accumulator's function is the program's, and may panic.
+        let updates = AssertUnwindSafe(report.updates);
+        catch_unwind(move || { updates }.0.apply()).map_err(|panic| Error::Panic {
+            message: format!("in an accumulator: {}", crate::task::panic_message(&*panic)),
+        })
+    }
+
+    fn given_up(&mut self, task: Try) -> Error {
+        self.last_failure.take().unwrap_or_else(|| Error::Internal {
+            what: format!("{} was given up without a failure", self.task_id(task)),
+        })
+    }
+
+    fn release(&mut self, stage: usize) {
+        if std::mem::take(&mut self.held[stage]) {
+            self.plan[stage].output.claim().release();
+        }
+    }
+
+    /// Stops what still runs and gives every claim back. Harmless when all is done.
+    fn abandon(&mut self) {
+        self.stale.store(true, Ordering::Relaxed);
+        self.engine.executor().cancel(self.job);
+        for stage in 0..self.plan.len() {
+            self.release(stage);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `combine_by_key` and what is made of it: `reduce_by_key`, `group_by_key`, `aggregate_by_key`, `fold_by_key`.
+
+use std::panic::Location;
+
+use waterclock_base::{Data, Key, Record};
+
+use super::Keyed;
+use crate::rdd::Rdd;
+use crate::shuffle::{Combine, ExpectedKeys, Merge, combined, routed};
+
+/// # Pairs: by key
+///
+/// Rows come in the order in which their keys came; the values of a key are combined in the order of
+/// (partition, position), never in order of arrival.
+impl<K: Key, V: Record> Rdd<(K, V)> {
+    /// The values of each key, combined by `f`, which must be associative.
+    ///
+    /// ```
+    /// # use waterclock_engine::Engine;
+    /// let pairs = Engine::local(2).parallelize(vec![(1, 5), (2, 7), (1, 1)], 2);
+    /// assert_eq!(pairs.reduce_by_key(|a, b| a + b).sorted()?, [(1, 6), (2, 7)]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn reduce_by_key(&self, f: impl Fn(V, V) -> V + Send + Sync + 'static) -> Rdd<(K, V)> {
+        self.reduce_by_key_with(f, Keyed::new())
+    }
+
+    /// [`reduce_by_key`](Rdd::reduce_by_key) with options.
+    #[track_caller]
+    pub fn reduce_by_key_with(
+        &self,
+        f: impl Fn(V, V) -> V + Send + Sync + 'static,
+        options: Keyed<K>,
+    ) -> Rdd<(K, V)> {
+        self.combine_at("reduce_by_key", Location::caller(), &options, Reduce(f), &ExpectedKeys::default())
+    }
+
+    /// The values of each key as a list, in order.
+    ///
+    /// Every value is moved and kept: where a reduction is meant, `reduce_by_key` is far cheaper.
+    #[track_caller]
+    pub fn group_by_key(&self) -> Rdd<(K, Vec<V>)> {
+        self.group_by_key_with(Keyed::new())
+    }
+
+    /// [`group_by_key`](Rdd::group_by_key) with options. Lists are not made before the shuffle.
+    #[track_caller]
+    pub fn group_by_key_with(&self, options: Keyed<K>) -> Rdd<(K, Vec<V>)> {
+        let options = options.map_side_combine(false);
+        self.combine_at("group_by_key", Location::caller(), &options, Group, &ExpectedKeys::default())
+    }
+
+    /// Combines the values of each key into another type: `create` makes it from the first value, `add` adds
+    /// a value, `merge` joins what two partitions made.
+    ///
+    /// ```
+    /// # use waterclock_engine::Engine;
+    /// let pairs = Engine::local(2).parallelize(vec![("a".to_owned(), 1), ("a".into(), 3)], 2);
+    /// let mean = pairs
+    ///     .combine_by_key(|v| (v, 1), |(s, n), v| (s + v, n + 1), |a, b| (a.0 + b.0, a.1 + b.1))
+    ///     .map_values(|(sum, n)| sum / n);
+    /// assert_eq!(mean.collect()?, [("a".to_owned(), 2)]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn combine_by_key<C: Record>(
+        &self,
+        create: impl Fn(V) -> C + Send + Sync + 'static,
+        add: impl Fn(C, V) -> C + Send + Sync + 'static,
+        merge: impl Fn(C, C) -> C + Send + Sync + 'static,
+    ) -> Rdd<(K, C)> {
+        self.combine_by_key_with(create, add, merge, Keyed::new())
+    }
+
+    /// [`combine_by_key`](Rdd::combine_by_key) with options.
+    #[track_caller]
+    pub fn combine_by_key_with<C: Record>(
+        &self,
+        create: impl Fn(V) -> C + Send + Sync + 'static,
+        add: impl Fn(C, V) -> C + Send + Sync + 'static,
+        merge: impl Fn(C, C) -> C + Send + Sync + 'static,
+        options: Keyed<K>,
+    ) -> Rdd<(K, C)> {
+        let combine = Own { create, add, merge };
+        self.combine_at("combine_by_key", Location::caller(), &options, combine, &ExpectedKeys::default())
+    }
+
+    /// Combines the values of each key into another type, beginning with `zero` once in each partition.
+    #[track_caller]
+    pub fn aggregate_by_key<C: Record>(
+        &self,
+        zero: C,
+        add: impl Fn(C, V) -> C + Clone + Send + Sync + 'static,
+        merge: impl Fn(C, C) -> C + Send + Sync + 'static,
+    ) -> Rdd<(K, C)> {
+        let first = add.clone();
+        let combine = Own { create: move |value| first(zero.clone(), value), add, merge };
+        let site = Location::caller();
+        self.combine_at("aggregate_by_key", site, &Keyed::new(), combine, &ExpectedKeys::default())
+    }
+
+    /// Combines the values of each key, beginning with `zero` once in each partition.
+    #[track_caller]
+    pub fn fold_by_key(&self, zero: V, f: impl Fn(V, V) -> V + Clone + Send + Sync + 'static) -> Rdd<(K, V)> {
+        let merge = f.clone();
+        self.aggregate_by_key(zero, f, merge)
+    }
+
+    /// The same records, spread by key as `options` say.
+    #[track_caller]
+    pub fn partition_by(&self, options: Keyed<K>) -> Rdd<(K, V)> {
+        let partitioner = options.resolve(self.engine());
+        if self.partitioner() == Some(&partitioner.id()) {
+            return self.clone();
+        }
+        let (n, id) = (partitioner.partitions(), partitioner.id());
+        let route = move |(key, _): &(K, V), _, _| partitioner.partition(key);
+        routed(self, "partition_by", Location::caller(), n, Some(id), route)
+    }
+
+    pub(crate) fn combine_at<C: Record>(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        options: &Keyed<K>,
+        combine: impl Combine<V, C>,
+        expected: &ExpectedKeys,
+    ) -> Rdd<(K, C)> {
+        let partitioner = options.resolve(self.engine());
+        if options.combines_map_side() || self.partitioner() == Some(&partitioner.id()) {
+            return combined(self, operator, site, &partitioner, combine, expected);
+        }
+        let spread = self.partition_by(options.clone());
+        combined(&spread, operator, site, &partitioner, combine, expected)
+    }
+}
+
+/// By one associative function.
+pub(crate) struct Reduce<F>(pub(crate) F);
+
+impl<V, F: Fn(V, V) -> V + Send + Sync + 'static> Merge<V> for Reduce<F> {
+    #[inline]
+    fn merge(&self, slot: &mut Option<V>, other: V) {
+        *slot = Some(match slot.take() {
+            None => other,
+            Some(sofar) => (self.0)(sofar, other),
+        });
+    }
+}
+
+impl<V, F: Fn(V, V) -> V + Send + Sync + 'static> Combine<V, V> for Reduce<F> {
+    #[inline]
+    fn add(&self, slot: &mut Option<V>, value: V) {
+        self.merge(slot, value);
+    }
+}
+
+/// Into a list.
+pub(crate) struct Group;
+
+impl<V: Data> Merge<Vec<V>> for Group {
+    fn merge(&self, slot: &mut Option<Vec<V>>, other: Vec<V>) {
+        match slot {
+            None => *slot = Some(other),
+            Some(sofar) => sofar.extend(other),
+        }
+    }
+}
+
+impl<V: Data> Combine<V, Vec<V>> for Group {
+    fn add(&self, slot: &mut Option<Vec<V>>, value: V) {
+        slot.get_or_insert_default().push(value);
+    }
+}
+
+/// By three functions of the program.
+pub(crate) struct Own<Create, Add, Join> {
+    pub(crate) create: Create,
+    pub(crate) add: Add,
+    pub(crate) merge: Join,
+}
+
+impl<C, Create, Add, Join> Merge<C> for Own<Create, Add, Join>
+where
+    Create: Send + Sync + 'static,
+    Add: Send + Sync + 'static,
+    Join: Fn(C, C) -> C + Send + Sync + 'static,
+{
+    fn merge(&self, slot: &mut Option<C>, other: C) {
+        *slot = Some(match slot.take() {
+            None => other,
+            Some(sofar) => (self.merge)(sofar, other),
+        });
+    }
+}
+
+impl<V, C, Create, Add, Join> Combine<V, C> for Own<Create, Add, Join>
+where
+    Create: Fn(V) -> C + Send + Sync + 'static,
+    Add: Fn(C, V) -> C + Send + Sync + 'static,
+    Join: Fn(C, C) -> C + Send + Sync + 'static,
+{
+    fn add(&self, slot: &mut Option<C>, value: V) {
+        *slot = Some(match slot.take() {
+            None => (self.create)(value),
+            Some(sofar) => (self.add)(sofar, value),
+        });
+    }
+}

@@ -1,0 +1,3 @@
+//! Datasets from the world.
+
+mod parallelize;

@@ -1,0 +1,12 @@
+//! Records change their partition: each task of one stage sorts its records into buckets, one for each
+//! task of the next.
+//!
+//! Buckets stay typed and in memory where the account allows it, else they are written to disk. A reader
+//! takes them in the order of the map partitions, so that results do not depend on who finished first.
+
+mod combine; // buckets of combined values
+mod route; // buckets of records as they are
+mod stage; // the stage that fills buckets
+
+pub(crate) use combine::{Combine, ExpectedKeys, Merge, combined};
+pub(crate) use route::routed;

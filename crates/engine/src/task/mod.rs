@@ -1,0 +1,60 @@
+//! A task: one partition of one stage, and what it may know while it runs.
+
+mod pool;
+mod run;
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use waterclock_base::{RddId, TaskId};
+
+use crate::chunk::{Halt, Step};
+use crate::context::Engine;
+use crate::shared::Updates;
+
+pub use pool::ThreadPool;
+pub(crate) use run::{in_task, run_task};
+pub(crate) use run::{panic_message, with_current_updates};
+
+/// What a task knows: who it is, whether it was called off, which operator is at work.
+pub struct TaskCx {
+    /// Which task this is.
+    pub id: TaskId,
+    engine: Engine,
+    cancelled: Arc<AtomicBool>,
+    operator: Cell<Option<RddId>>,
+    pub(crate) updates: RefCell<Updates>,
+}
+
+impl TaskCx {
+    pub(crate) fn new(id: TaskId, engine: Engine, cancelled: Arc<AtomicBool>) -> Self {
+        TaskCx { id, engine, cancelled, operator: Cell::new(None), updates: RefCell::default() }
+    }
+
+    /// The engine that runs the task: memory, settings, disk; never to start jobs with.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Halts when the job was cancelled. Called once a chunk by every loop over records.
+    pub fn check(&self) -> Step {
+        if self.cancelled.load(Ordering::Relaxed) { Err(Halt::Cancelled) } else { Ok(()) }
+    }
+
+    /// Notes which operator is about to call the user's closure, so that a panic can be blamed on it.
+    /// The caller notes the operator before it again when the call came back.
+    pub fn enter(&self, operator: RddId) -> Option<RddId> {
+        self.operator.replace(Some(operator))
+    }
+
+    /// Notes the operator that was at work before [`enter`](Self::enter).
+    pub fn leave(&self, before: Option<RddId>) {
+        self.operator.set(before);
+    }
+
+    /// The operator that was at work last.
+    pub fn operator(&self) -> Option<RddId> {
+        self.operator.get()
+    }
+}

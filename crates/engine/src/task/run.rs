@@ -1,0 +1,60 @@
+//! Runs one task: the only place from which the user's closures on records are reached.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use waterclock_base::Error;
+
+use super::TaskCx;
+use crate::chunk::{Halt, Step};
+use crate::shared::Updates;
+use crate::stage::{StageOutput, TaskOutput};
+
+thread_local! {
+    /// The task that runs on this thread.
+    static CURRENT: Cell<*const TaskCx> = const { Cell::new(ptr::null()) };
+}
+
+/// Whether the calling thread is running a task: an action may not be started there.
+pub(crate) fn in_task() -> bool {
+    !CURRENT.get().is_null()
+}
+
+/// Runs `f` on the accumulator updates of the task that runs on this thread; none outside tasks.
+#[expect(
+    unsafe_code,
+    reason = "a reference can't be kept in a thread local; saves a reference count per task"
+)]
+pub(crate) fn with_current_updates<R>(f: impl FnOnce(&mut Updates) -> R) -> Option<R> {
+    let current = CURRENT.get();
+    // SAFETY: the pointer is set by `run_task` to a context that it borrows until it resets the pointer,
+    // on this same thread, also when the task panics.
+    let cx = unsafe { current.as_ref() }?;
+    Some(f(&mut cx.updates.borrow_mut()))
+}
+
+/// Runs one partition of a stage, turning a panic into an error.
+pub(crate) fn run_task(stage: &dyn StageOutput, cx: &TaskCx) -> Step<TaskOutput> {
+    struct Reset(*const TaskCx);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            CURRENT.set(self.0);
+        }
+    }
+    let _reset = Reset(CURRENT.replace(cx));
+    match catch_unwind(AssertUnwindSafe(|| stage.run(cx.id.partition.0, cx))) {
+        Ok(step) => step,
+        Err(panic) => Err(Halt::from(Error::Panic { message: panic_message(&*panic) })),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(no message)".to_owned())
+}
