@@ -51,7 +51,7 @@ pub(crate) fn run_task(stage: &dyn StageOutput, cx: &TaskCx) -> Step<TaskOutput>
 }
 
 /// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

@@ -11,8 +11,13 @@ mod map_partitions;
 // Several datasets.
 mod union;
 
+// One record from all.
+mod fold_all;
+
 // Kept.
 mod persist;
+
+pub use fold_all::FoldAll;
 
 // By key.
 pub(crate) mod keyed;

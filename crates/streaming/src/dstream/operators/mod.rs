@@ -1,0 +1,19 @@
+//! Streams from streams, one operation a file.
+
+// Record by record.
+mod filter;
+mod flat_map;
+mod map;
+
+// Partition by partition.
+mod map_partitions;
+
+// Batch by batch.
+mod count;
+mod reduce;
+mod union;
+mod transform;
+
+// Kept and asked for later.
+mod persist;
+mod slice;
