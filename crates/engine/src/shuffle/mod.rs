@@ -8,5 +8,6 @@ mod combine; // buckets of combined values
 mod route; // buckets of records as they are
 mod stage; // the stage that fills buckets
 
-pub(crate) use combine::{Combine, ExpectedKeys, Merge, combined};
+pub(crate) use combine::combined;
+pub use combine::{Combine, ExpectedKeys, Merge};
 pub(crate) use route::routed;

@@ -14,9 +14,9 @@ use crate::context::Engine;
 use crate::shared::Updates;
 
 pub use pool::ThreadPool;
-pub(crate) use run::{in_task, run_task};
 pub use run::panic_message;
 pub(crate) use run::with_current_updates;
+pub(crate) use run::{in_task, run_task};
 
 /// What a task knows: who it is, whether it was called off, which operator is at work.
 pub struct TaskCx {

@@ -48,7 +48,12 @@ pub(crate) struct Generator {
 
 impl Generator {
     /// Starts ticking: the first batch has the time `zero` plus one interval.
-    pub(crate) fn start(graph: Arc<Graph>, runner: Arc<Runner>, waiters: Arc<Waiters>, zero: BatchTime) -> Self {
+    pub(crate) fn start(
+        graph: Arc<Graph>,
+        runner: Arc<Runner>,
+        waiters: Arc<Waiters>,
+        zero: BatchTime,
+    ) -> Self {
         let signal = Signal::new();
         let drain = Arc::<Mutex<Option<Drain>>>::default();
         let settings = &graph.settings;
@@ -57,7 +62,8 @@ impl Generator {
             from: zero,
             max_waiting: (!settings.spark_rules.one_batch_per_tick).then_some(settings.max_waiting_batches),
         };
-        let ticking = Ticking { graph, runner, waiters, ticker, signal: signal.clone(), drain: drain.clone() };
+        let ticking =
+            Ticking { graph, runner, waiters, ticker, signal: signal.clone(), drain: drain.clone() };
         let thread = spawn("generator", move || ticking.run(zero));
         Generator { signal, drain, thread: Mutex::new(Some(thread)) }
     }

@@ -66,7 +66,8 @@ impl Waiters {
     pub(crate) fn wait_for_batch(&self, t: BatchTime) {
         let mut state = lock(&self.state);
         while !state.stopped
-            && (state.ticked.is_none_or(|ticked| ticked < t) || state.unfinished.first().is_some_and(|u| *u <= t))
+            && (state.ticked.is_none_or(|ticked| ticked < t)
+                || state.unfinished.first().is_some_and(|u| *u <= t))
         {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -86,7 +87,10 @@ impl Waiters {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a caller's patience is real time, whatever the clock shows")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a caller's patience is real time, whatever the clock shows"
+    )]
     fn wait_until(&self, timeout: Option<Duration>, holds: impl Fn(&State) -> bool) -> bool {
         let began = Instant::now();
         let mut state = lock(&self.state);

@@ -1,7 +1,8 @@
 //! Settings, then a context.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waterclock_base::world::World;
@@ -9,7 +10,7 @@ use waterclock_base::{Error, FailurePolicy, Result, Settings, SparkRules, millis
 use waterclock_engine::{Engine, Executor};
 
 use super::StreamingContext;
-use crate::graph::Graph;
+use crate::graph::{Graph, Printer};
 use crate::listen::{Bus, Progress};
 
 /// Makes a [`StreamingContext`]. Everything has a default; see [`Settings`] for each.
@@ -27,13 +28,20 @@ pub struct Builder {
     world: World,
     parallelism: Option<usize>,
     executor: Option<Arc<dyn Executor>>,
+    printer: Printer,
 }
 
 impl Builder {
     pub(crate) fn new(app_name: impl Into<String>) -> Self {
         let mut settings = Settings::default();
         settings.app_name = app_name.into();
-        Builder { settings, world: World::real(), parallelism: None, executor: None }
+        Builder {
+            settings,
+            world: World::real(),
+            parallelism: None,
+            executor: None,
+            printer: Arc::new(Mutex::new(std::io::stdout())),
+        }
     }
 
     /// The program's name.
@@ -183,6 +191,12 @@ impl Builder {
         self
     }
 
+    /// Where `print` prints (default: standard output).
+    pub fn print_to(mut self, printer: impl Write + Send + 'static) -> Self {
+        self.printer = Arc::new(Mutex::new(printer));
+        self
+    }
+
     /// Makes the context. Its worker threads start now, batches with
     /// [`start`](StreamingContext::start).
     ///
@@ -200,7 +214,7 @@ impl Builder {
             Some(executor) => Engine::with_executor(self.settings.clone(), self.world, executor, on_event),
         };
         let dir = self.settings.checkpoint_dir.clone();
-        let ssc = StreamingContext::from_graph(Graph::new(self.settings, engine, bus));
+        let ssc = StreamingContext::from_graph(Graph::new(self.settings, engine, bus, self.printer));
         if let Some(dir) = dir {
             ssc.checkpoint(dir)?;
         }
@@ -232,5 +246,9 @@ fn check(settings: &Settings) -> Result<()> {
 }
 
 fn at_least_one(setting: &'static str, value: usize) -> Result<()> {
-    if value > 0 { Ok(()) } else { Err(Error::Setting { setting, why: "it is 0, and must be at least 1".into() }) }
+    if value > 0 {
+        Ok(())
+    } else {
+        Err(Error::Setting { setting, why: "it is 0, and must be at least 1".into() })
+    }
 }

@@ -77,12 +77,8 @@ impl StreamingContext {
 
     pub(crate) fn from_graph(graph: Arc<Graph>) -> Self {
         let life = Life { state: ContextState::Initialized, stopping: false };
-        let inner = Inner {
-            graph,
-            waiters: Arc::default(),
-            life: Mutex::new(life),
-            running: Mutex::default(),
-        };
+        let inner =
+            Inner { graph, waiters: Arc::default(), life: Mutex::new(life), running: Mutex::default() };
         StreamingContext { inner: Arc::new(inner) }
     }
 
@@ -179,7 +175,10 @@ impl StreamingContext {
     }
 
     pub(crate) fn may_define(&self, call: &'static str) -> Result<()> {
-        debug_assert_eq!(self.inner.graph.phase() == Phase::Defining, self.state() == ContextState::Initialized);
+        debug_assert_eq!(
+            self.inner.graph.phase() == Phase::Defining,
+            self.state() == ContextState::Initialized
+        );
         self.inner.graph.may_define(call)
     }
 }

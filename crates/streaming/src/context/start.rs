@@ -64,7 +64,11 @@ impl StreamingContext {
         let mut single = lock(&SINGLE);
         if single.as_ref().is_some_and(|other| other.strong_count() > 0) {
             let hint = "stop the other one first, or switch `SparkRules::single_active` off";
-            return Err(Error::Lifecycle { call: "start", state: "not the only active one of the process", hint });
+            return Err(Error::Lifecycle {
+                call: "start",
+                state: "not the only active one of the process",
+                hint,
+            });
         }
         *single = Some(Arc::downgrade(&self.inner));
         Ok(())

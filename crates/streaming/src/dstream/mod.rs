@@ -3,7 +3,6 @@
 mod keyed; // by key
 mod operators; // record by record, batch by batch
 mod output; // what leaves
-mod window; // over several batches
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -14,8 +13,6 @@ use waterclock_engine::Rdd;
 
 use crate::graph::{AnyNode, BatchCx, Derive, Graph, StreamCompute, StreamNode};
 
-pub use keyed::{MapWithState, State, StateSpec, StateUpdate};
-pub use operators::{OnBadRecord, Rejected};
 pub use output::{Collected, Output};
 
 /// A discretized stream: at each time of its slide one dataset of `T`, or none.
@@ -154,7 +151,9 @@ pub(crate) fn define<U: Data>(
 ) -> DStream<U> {
     let refusal = match parent_refused {
         Some(refusal) => Some(refusal),
-        None => possible.and_then(|()| graph.may_define(info.operator)).err().map(|error| graph.refuse(error)),
+        None => {
+            possible.and_then(|()| graph.may_define(info.operator)).err().map(|error| graph.refuse(error))
+        }
     };
     DStream { node: StreamNode::new(graph.next_stream_id(), info, refusal, body), graph: graph.clone() }
 }

@@ -7,6 +7,7 @@ mod remember; // how long datasets are kept
 mod source; // where batches get their input
 mod validate; // what must hold before it starts
 
+use std::io::Write;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use waterclock_base::{BatchTime, Data, Error, OutputId, Result, Settings, Stream
 use waterclock_engine::Engine;
 
 pub(crate) use cx::BatchCx;
-pub(crate) use node::{AnyNode, Derive, Settled, StreamCompute, StreamNode};
+pub(crate) use node::{AnyNode, Derive, Settled, StateKind, StreamCompute, StreamNode};
 pub(crate) use output::{JobCx, OutputJob, OutputNode};
 pub(crate) use source::Source;
 
@@ -30,12 +31,17 @@ pub(crate) enum Phase {
     Stopped,
 }
 
+/// Where `print` prints.
+pub(crate) type Printer = Arc<Mutex<dyn Write + Send>>;
+
 /// Everything that was defined in one context. Shared by the context and its streams; the streams' nodes
 /// themselves never see it.
 pub(crate) struct Graph {
     pub(crate) settings: Settings,
     pub(crate) engine: Engine,
     pub(crate) bus: Bus,
+    /// Where `print` prints.
+    pub(crate) printer: Printer,
     state: Mutex<State>,
 }
 
@@ -60,7 +66,7 @@ pub(crate) struct Refusal {
 }
 
 impl Graph {
-    pub(crate) fn new(settings: Settings, engine: Engine, bus: Bus) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings, engine: Engine, bus: Bus, printer: Printer) -> Arc<Self> {
         let state = State {
             phase: Phase::Defining,
             next_stream: 0,
@@ -72,7 +78,7 @@ impl Graph {
             checkpoint_dir: settings.checkpoint_dir.is_some(),
             zero: None,
         };
-        Arc::new(Graph { settings, engine, bus, state: Mutex::new(state) })
+        Arc::new(Graph { settings, engine, bus, printer, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -86,6 +92,11 @@ impl Graph {
     /// The time before the first batch, once the context was started.
     pub(crate) fn zero(&self) -> Option<BatchTime> {
         self.state().zero
+    }
+
+    /// The number that the next stream will have.
+    pub(crate) fn upcoming_stream_id(&self) -> StreamId {
+        StreamId(self.state().next_stream)
     }
 
     pub(crate) fn next_stream_id(&self) -> StreamId {

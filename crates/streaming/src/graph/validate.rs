@@ -53,7 +53,10 @@ fn check_interval(graph: &Graph, node: &dyn AnyNode) -> Result<()> {
     }
     if interval < slide || interval.as_millis() % slide.as_millis().max(1) != 0 {
         return refuse(
-            format!("the checkpoint interval {interval:?} of {} is not a multiple of its slide {slide:?}", node.label()),
+            format!(
+                "the checkpoint interval {interval:?} of {} is not a multiple of its slide {slide:?}",
+                node.label()
+            ),
             "give a multiple of the slide; five to ten slides are usual",
         );
     }

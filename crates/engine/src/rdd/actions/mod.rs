@@ -2,3 +2,4 @@
 
 mod collect;
 mod count;
+mod take;

@@ -3,8 +3,8 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use waterclock_base::{Data, Key, Record};
-use waterclock_engine::{Combiner, ExpectedKeys, Keyed};
+use waterclock_base::{Key, Record};
+use waterclock_engine::{Combine, CombineValues, ExpectedKeys, GroupValues, Keyed, ReduceValues};
 
 use crate::dstream::DStream;
 
@@ -83,7 +83,7 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
         options: Keyed<K>,
     ) -> DStream<(K, C)> {
-        let combiner = Combiner::own(create, add, merge);
+        let combiner = CombineValues { create, add, merge };
         self.combine_as("combine_by_key", Location::caller(), options, combiner)
     }
 
@@ -102,7 +102,7 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         site: &'static Location<'static>,
         options: Keyed<K>,
     ) -> DStream<(K, Vec<V>)> {
-        self.combine_as(operator, site, options.map_side_combine(false), Combiner::group())
+        self.combine_as(operator, site, options.map_side_combine(false), GroupValues)
     }
 
     /// [`reduce_by_key`](DStream::reduce_by_key) under another name, for operations made of it.
@@ -113,19 +113,16 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         options: Keyed<K>,
         f: impl Fn(V, V) -> V + Send + Sync + 'static,
     ) -> DStream<(K, V)> {
-        self.combine_as(operator, site, options, Combiner::reduce(f))
+        self.combine_as(operator, site, options, ReduceValues(f))
     }
 
-    fn combine_as<C: Record, A: waterclock_engine::Combine<V, C>>(
+    fn combine_as<C: Record, A: Combine<V, C>>(
         &self,
         operator: &'static str,
         site: &'static Location<'static>,
         options: Keyed<K>,
-        combiner: Combiner<A>,
-    ) -> DStream<(K, C)>
-    where
-        C: Data,
-    {
+        combiner: A,
+    ) -> DStream<(K, C)> {
         let (options, expected) = (self.shared(options), ExpectedKeys::default());
         let combiner = Arc::new(combiner);
         self.each(operator, site, move |rdd, _| {

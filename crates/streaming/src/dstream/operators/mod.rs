@@ -11,8 +11,8 @@ mod map_partitions;
 // Batch by batch.
 mod count;
 mod reduce;
-mod union;
 mod transform;
+mod union;
 
 // Kept and asked for later.
 mod persist;

@@ -75,7 +75,11 @@ impl<T: Data> DStream<T> {
     ) -> DStream<V> {
         let parents = vec![self.parent(), other.parent()];
         let same_context = Arc::ptr_eq(&self.graph, &other.graph);
-        let possible = if same_context { same_slide(&parents) } else { Err("the streams are of different contexts".into()) };
+        let possible = if same_context {
+            same_slide(&parents)
+        } else {
+            Err("the streams are of different contexts".into())
+        };
         let possible = possible.map_err(|why| Error::Definition { call: operator, site, why });
         let refusal = self.node.refusal().or(other.node.refusal()).cloned();
         let body = WithOther { left: self.node.clone(), right: other.node.clone(), operator, make };
@@ -162,7 +166,8 @@ where
     F: Fn(Vec<Rdd<T>>, BatchTime) -> Result<Rdd<U>, BoxError> + Send + Sync + 'static,
 {
     fn compute(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<U>>> {
-        let datasets: Result<Vec<_>> = self.nodes.iter().map(|node| needed(node, t, cx, "transform")).collect();
+        let datasets: Result<Vec<_>> =
+            self.nodes.iter().map(|node| needed(node, t, cx, "transform")).collect();
         told("transform", t, (self.f)(datasets?, t)).map(Some)
     }
 }
