@@ -1,5 +1,10 @@
 //! Soon.
 
+mod block; // received records: blocks, and which batch has them
 mod receiver; // sources that push, each on a thread of its own
 
-pub use receiver::{PidEstimator, RecurringTimer};
+pub use block::{Lines, ReceivedBlock, ReceivedBytes, Records, gather};
+pub use receiver::{
+    EventSink, PidEstimator, RateLimiter, Receiver, ReceiverControl, ReceiverCounts, ReceiverHandle,
+    ReceiverSetup, ReceiverSupervisor, RecurringTimer,
+};
