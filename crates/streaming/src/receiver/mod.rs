@@ -16,6 +16,11 @@ mod intake; // the open block and the queue of a stream
 mod lifecycle; // what becomes of a receiver that ended: pure
 mod supervisor; // the thread that obeys the life cycle
 
+mod line_buffer; // bytes to whole lines: pure
+mod socket; // text, typed and raw sockets
+
+#[cfg(test)]
+mod socket_tests;
 #[cfg(test)]
 mod supervisor_tests;
 
@@ -27,6 +32,7 @@ pub use handle::ReceiverHandle;
 pub use intake::ReceiverCounts;
 pub use limiter::RateLimiter;
 pub use rate::PidEstimator;
+pub use socket::{RawSocket, SocketReader, TextSocket, TypedSocket};
 pub use supervisor::{ReceiverControl, ReceiverSetup, ReceiverSupervisor};
 pub use timer::RecurringTimer;
 
