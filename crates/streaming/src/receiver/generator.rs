@@ -91,8 +91,8 @@ struct Age {
 }
 
 impl Age {
-    /// Where records come so fast that the clock has hardly moved since the last look, the next one comes after
-    /// twice as many stores, up to this.
+    /// Where records come so fast that the clock has hardly moved since the last look, the next one comes
+    /// after twice as many stores, up to this.
     const LONGEST_STRIDE: u32 = 256;
 
     /// The time, if it is worth a look.

@@ -19,8 +19,8 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// A receiver's side of its stream: stores records, reports errors, asks for a restart.
 ///
-/// Cheap to clone; clones may be used from any number of threads at the same time. It belongs to one run of the
-/// receiver: after a restart, older handles are stopped and refuse to store.
+/// Cheap to clone; clones may be used from any number of threads at the same time. It belongs to one run of
+/// the receiver: after a restart, older handles are stopped and refuse to store.
 ///
 /// Every `store` waits while the rate limit or the memory budget says so, and ends the wait when the
 /// receiver is told to stop. From then on a few more calls (64) are let through at once, so that a run can
@@ -128,8 +128,8 @@ impl<T: Record> ReceiverHandle<T> {
         self.shared.intake.add_block(records, None, || self.run.is_stopped())
     }
 
-    /// As [`store_many`](Self::store_many), with a note on what the records are, as the offsets that they have
-    /// in their queue. It is shown with the batch.
+    /// As [`store_many`](Self::store_many), with a note on what the records are, as the offsets that they
+    /// have in their queue. It is shown with the batch.
     ///
     /// # Errors
     /// As [`store_many`](Self::store_many).
@@ -157,12 +157,12 @@ impl<T: Record> ReceiverHandle<T> {
         self.shared.intake.add_all(records, || self.run.is_stopped())
     }
 
-    /// Stores records that are encoded one after the other by [`encode`](waterclock_base::encode), as one block,
-    /// as [`store_many`](Self::store_many) does.
+    /// Stores records that are encoded one after the other by [`encode`](waterclock_base::encode), as one
+    /// block, as [`store_many`](Self::store_many) does.
     ///
     /// # Errors
-    /// [`Error::Encoding`] when the bytes are not such records, otherwise as [`store_many`](Self::store_many).
-    /// Either way none is stored.
+    /// [`Error::Encoding`] when the bytes are not such records, otherwise as
+    /// [`store_many`](Self::store_many). Either way none is stored.
     pub fn store_encoded(&self, bytes: &[u8]) -> Result<()> {
         self.store_many(decode_all(bytes)?)
     }
@@ -197,8 +197,8 @@ impl<T: Record> ReceiverHandle<T> {
         self.ask(Request::Restart { message: message.into(), error, pause: Some(pause) });
     }
 
-    /// Ends this run, which listeners see as a stop. Like Spark's, the receiver is started again after the usual
-    /// pause while the context runs; to end for good return `Ok(())` from `run`.
+    /// Ends this run, which listeners see as a stop. Like Spark's, the receiver is started again after the
+    /// usual pause while the context runs; to end for good return `Ok(())` from `run`.
     pub fn stop(&self, message: impl Into<String>) {
         self.ask(Request::Stop { message: message.into(), error: None });
     }

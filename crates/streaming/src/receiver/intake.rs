@@ -4,7 +4,8 @@
 //!
 //! 1. wait for the rate limit and for room in the budget of received bytes;
 //! 2. under the lock, add to the open block, or make a block;
-//! 3. a block that was cut is registered: here a write-ahead log has its place, between the cut and the queue;
+//! 3. a block that was cut is registered: here a write-ahead log has its place, between the cut and the
+//!    queue;
 //! 4. return: only now may a reliable receiver acknowledge its source.
 //!
 //! A tick takes the same lock, so that everything whose `store` returned before it is in its batch.
@@ -178,8 +179,8 @@ impl<T: Record> Intake<T> {
         self.budget.wake();
     }
 
-    /// Gives everything that was stored to the batch of `time` and says what that was. A time at or before the
-    /// last one changes nothing.
+    /// Gives everything that was stored to the batch of `time` and says what that was. A time at or before
+    /// the last one changes nothing.
     pub(crate) fn seal_and_allocate(&self, time: BatchTime) -> InputInfo {
         let mut inner = lock(&self.inner);
         let sealed = inner.generator.seal();
@@ -342,8 +343,8 @@ mod tests {
         assert!(intake.blocks_at(at(500)).is_none());
     }
 
-    /// A batch larger than the memory budget: the receiver is held back until blocks are forgotten, and nothing
-    /// is lost.
+    /// A batch larger than the memory budget: the receiver is held back until blocks are forgotten, and
+    /// nothing is lost.
     #[test]
     fn a_full_budget_holds_the_receiver_back() {
         let (intake, clock) = intake::<u64>(80);

@@ -65,8 +65,8 @@ impl LineBuffer {
         given
     }
 
-    /// No more bytes will come. A last line without an end is a line if the sender `finished`; otherwise more of
-    /// it may have been on its way, and it is left out and counted.
+    /// No more bytes will come. A last line without an end is a line if the sender `finished`; otherwise more
+    /// of it may have been on its way, and it is left out and counted.
     pub(crate) fn end<E: From<Error>>(
         &mut self,
         finished: bool,
@@ -226,11 +226,15 @@ mod tests {
         }
     }
 
+    fn byte() -> impl Strategy<Value = u8> {
+        prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'a'), any::<u8>()]
+    }
+
     proptest! {
         /// Every line is given or counted, whatever the bytes and however they are cut.
         #[test]
         fn no_line_is_lost_in_silence(
-            bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'a'), any::<u8>()], 0..300),
+            bytes in prop::collection::vec(byte(), 0..300),
             cut in 1usize..40,
             max in 1usize..20,
         ) {

@@ -52,7 +52,7 @@ pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 /// | returns `Ok(())` | the source has come to its end: it is not started again |
 /// | returns an error, or panics | the error is shown, and it is started again after a pause |
 /// | was asked to by [`restart`](ReceiverHandle::restart) | the same |
-/// | was asked to by [`stop`](ReceiverHandle::stop) | listeners see it stop; it is started again after a pause, like Spark's |
+/// | was asked to by [`stop`](ReceiverHandle::stop) | listeners see it stop; then the same, like Spark's |
 /// | the context stops | nothing more |
 ///
 /// The pause is two seconds (a setting) and doubles with each failure in a row, up to a minute; a run that
@@ -106,8 +106,8 @@ pub trait Receiver<T>: Send + Sync + 'static {
     /// Makes `run` return, if it does not look at [`is_stopped`](ReceiverHandle::is_stopped) often enough.
     ///
     /// Called once for each run: while it runs, on the thread that wants it to end, or after it returned, on
-    /// its own thread. `is_stopped` holds by then. It must not block; in particular, whoever calls `restart` or
-    /// `stop` of the handle must not hold a lock that this takes.
+    /// its own thread. `is_stopped` holds by then. It must not block; in particular, whoever calls `restart`
+    /// or `stop` of the handle must not hold a lock that this takes.
     fn on_stop(&self) {}
 
     /// The receiver's name in events and on the page, to which the stream's number is added. By default the

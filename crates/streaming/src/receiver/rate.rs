@@ -87,8 +87,8 @@ impl PidEstimator {
         Self::new(settings.batch_interval, 1.0, 0.2, 0.0, settings.backpressure_min_rate)
     }
 
-    /// The rate in records a second that the next batches can bear, after a batch that ended at `ended_micros`,
-    /// took `processing_micros` for its `records` and had waited `scheduling_micros` before.
+    /// The rate in records a second that the next batches can bear, after a batch that ended at
+    /// `ended_micros`, took `processing_micros` for its `records` and had waited `scheduling_micros` before.
     ///
     /// None for the first batch, and where the numbers tell nothing: no records, no processing time, or a
     /// time that is not after the last one.

@@ -1,8 +1,8 @@
 //! Receivers that connect to a socket: lines of text, records of the program's own, encoded records.
 //!
-//! All of them connect, read until they are told to stop, and treat a refused connection, the end of the stream and
-//! a broken connection alike: the run fails, and the supervisor connects again after a pause. A peer that
-//! is silent is waited for. Bad input is dropped and counted; it never ends the receiver.
+//! All of them connect, read until they are told to stop, and treat a refused connection, the end of the
+//! stream and a broken connection alike: the run fails, and the supervisor connects again after a pause. A
+//! peer that is silent is waited for. Bad input is dropped and counted; it never ends the receiver.
 
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::marker::PhantomData;
@@ -131,7 +131,8 @@ fn count_bad_lines(buffer: &mut LineBuffer, out: &ReceiverHandle<Text>) {
 
 /// The bytes of a connection, for a converter that reads them as it likes.
 ///
-/// A read waits for data. When the receiver is to stop it fails, so that nothing half read is taken for whole.
+/// A read waits for data. When the receiver is to stop it fails, so that nothing half read is taken for
+/// whole.
 pub struct SocketReader {
     connection: Box<dyn Connection>,
     stopped: Box<dyn Fn() -> bool + Send>,

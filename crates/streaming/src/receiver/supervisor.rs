@@ -60,8 +60,8 @@ pub trait ReceiverControl: Send + Sync {
     fn ask_to_stop(&self, graceful: bool);
 
     /// Waits for its thread to end. What it stored is in the next batch. False when it did not end in time
-    /// (gracefully: the settings' bound of a graceful stop; otherwise two seconds): then it is left behind, and
-    /// stores nothing more.
+    /// (gracefully: the settings' bound of a graceful stop; otherwise two seconds): then it is left behind,
+    /// and stores nothing more.
     fn await_stopped(&self, graceful: bool) -> bool;
 
     /// Both: tells it to stop and waits.

@@ -35,8 +35,8 @@ enum Next {
 }
 
 impl Ticks {
-    /// What to do, given how the timer was asked to stop before the wait for the next tick begins. A tick that is
-    /// already being waited for does not know of the request: it is fired, and one more after it.
+    /// What to do, given how the timer was asked to stop before the wait for the next tick begins. A tick
+    /// that is already being waited for does not know of the request: it is fired, and one more after it.
     fn next(&mut self, asked: Asked) -> Next {
         if asked == Asked::AtOnce {
             return Next::End;
