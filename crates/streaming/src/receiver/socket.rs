@@ -234,10 +234,6 @@ where
         }
         Err(self.peer.ended())
     }
-
-    fn name(&self) -> String {
-        "TypedSocket".into()
-    }
 }
 
 /// Receives records that are encoded already, in frames: four bytes of length, most significant first, and
@@ -280,10 +276,6 @@ impl<T: Record> Receiver<T> for RawSocket<T> {
             }
         }
         Err(self.peer.ended())
-    }
-
-    fn name(&self) -> String {
-        "RawSocket".into()
     }
 }
 

@@ -167,6 +167,7 @@ fn a_converter_that_only_fails_is_given_up() {
         Ok(std::iter::repeat_with(|| Err("useless".into())))
     }));
     let _peer = accept(&listener);
+    assert_eq!(input.info().name, "TypedSocket-3");
     rig.until_story("+!");
     assert!(input.info().last_error.contains("useless"));
     assert_eq!(input.counts().dropped, 999);
