@@ -14,6 +14,8 @@ mod listen; // telling what happens
 
 mod graph; // streams, erased
 
+mod block; // received records: blocks, and which batch has them
+mod receiver; // sources that push, each on a thread of its own
 mod source; // where streams begin
 mod state; // keyed state across batches
 
@@ -27,6 +29,11 @@ mod context; // what a program holds
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use block::{Lines, ReceivedBlock, ReceivedBytes, Records, gather};
 pub use context::{Builder, ContextState, Stop, StreamingContext};
 pub use dstream::{Collected, DStream, Output};
+pub use receiver::{
+    EventSink, PidEstimator, RateLimiter, RawSocket, Receiver, ReceiverControl, ReceiverCounts,
+    ReceiverHandle, ReceiverSetup, ReceiverSupervisor, RecurringTimer, SocketReader, TextSocket, TypedSocket,
+};
 pub use source::{QueueOptions, RddQueue};
