@@ -134,7 +134,8 @@ impl Engine {
         self.inner.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn next_rdd_id(&self) -> RddId {
+    /// A number for a dataset that is being defined.
+    pub fn next_rdd_id(&self) -> RddId {
         RddId(self.next())
     }
 
