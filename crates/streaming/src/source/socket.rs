@@ -118,7 +118,7 @@ fn host_and_port(call: &'static str, site: &'static Location<'static>, address: 
         Err(Error::Definition { call, site, why })
     };
     let Some((host, port)) = address.rsplit_once(':') else { return refuse("has no port") };
-    if !matches!(port.parse::<u16>(), Ok(1..)) {
+    if port.starts_with('+') || !matches!(port.parse::<u16>(), Ok(1..)) {
         return refuse("has no port between 1 and 65535");
     }
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
