@@ -3,6 +3,7 @@
 mod keyed; // by key
 mod operators; // record by record, batch by batch
 mod output; // what leaves
+mod window; // over several batches
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use waterclock_engine::Rdd;
 
 use crate::graph::{AnyNode, BatchCx, Derive, Graph, StreamCompute, StreamNode};
 
+pub use keyed::{MapWithState, State, StateOptions, StateSpec};
 pub use output::{Collected, Output};
 
 /// A discretized stream: at each time of its slide one dataset of `T`, or none.
