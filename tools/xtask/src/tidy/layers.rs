@@ -51,7 +51,7 @@ const LAYERS: &[Layers] = &[
     Layers {
         sources: "crates/streaming/src/",
         order: &[
-            "listen", "graph", "block", "job", "batch", "context", "dstream", "receiver", "source", "state",
+            "listen", "graph", "block", "job", "batch", "context", "receiver", "state", "dstream", "source",
             "testing",
         ],
     },

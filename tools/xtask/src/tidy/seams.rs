@@ -1,4 +1,4 @@
-//! Only `base::world` reaches the operating system.
+//! Only `base::world` reaches the operating system, and unsafe code stands in few named files.
 //!
 //! Clippy's disallowed methods say the same of calls that it can resolve; this looks at the text, so that a new
 //! function of the standard library is not a way around.
@@ -26,6 +26,14 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("process::abort", "the program decides when it ends"),
 ];
 
+/// Files of the library that may hold unsafe code, and why.
+const UNSAFE: &[(&str, &str)] = &[
+    ("crates/base/src/text/mod.rs", "a text of 16 bytes hides whether it is inline or on the heap"),
+    ("crates/base/src/text/words.rs", "pieces between spaces of valid text are valid text"),
+    ("crates/base/src/text/find.rs", "the processor's instructions that find spaces"),
+    ("crates/engine/src/task/run.rs", "the running task is known to its thread for as long as it runs"),
+];
+
 /// Uses outside the world that are meant: file, text, why.
 const MEANT: &[(&str, &str, &str)] = &[(
     "crates/streaming/src/batch/waiters.rs",
@@ -39,6 +47,10 @@ pub(crate) fn check(project: &Project) -> Vec<String> {
         let path = source.path.to_string_lossy();
         if !LIBRARY.iter().any(|part| path.starts_with(part)) || path.starts_with(WORLD) {
             continue;
+        }
+        if !UNSAFE.iter().any(|(file, _)| *file == path) {
+            let places = words(&source.product, "unsafe").map(|at| line_of(&source.product, at));
+            found.extend(places.map(|line| format!("{path}:{line}: unsafe code has its named files")));
         }
         for (text, reason) in OUTSIDE {
             if MEANT.iter().any(|(file, use_of, _)| *file == path && use_of == text) {
