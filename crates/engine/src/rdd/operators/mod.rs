@@ -4,6 +4,7 @@
 mod filter;
 mod flat_map;
 mod map;
+mod words;
 
 // Partition by partition.
 mod map_partitions;
