@@ -22,8 +22,14 @@ mod intersection; // intersection, subtract
 mod sort; // sort, sort_by
 mod zip_with_index; // zip_with_index, zip_with_unique_id
 
+// By chance.
+mod sample; // sample, random_split
+
 // Kept.
+mod checkpoint;
 mod persist;
 
 // By key.
 pub(crate) mod keyed;
+
+pub(crate) use sample::Draw;
