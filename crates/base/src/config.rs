@@ -137,6 +137,8 @@ pub struct SparkRules {
     pub accept_zero: bool,
     /// A failed `start` leaves the context stopped for good, instead of letting the program mend it.
     pub failed_start_stops: bool,
+    /// A graceful stop lets two more batches be formed, not only the one that takes what was received.
+    pub stop_after_second_tick: bool,
 }
 
 impl SparkRules {
@@ -150,6 +152,7 @@ impl SparkRules {
             one_batch_per_tick: true,
             accept_zero: true,
             failed_start_stops: true,
+            stop_after_second_tick: true,
         }
     }
 }

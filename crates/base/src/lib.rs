@@ -39,6 +39,8 @@ pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, ReceiverInfo}
 pub use ids::{Attempt, BlockId, JobId, OutputId, PartitionIndex, RddId, StageId, StreamId, TaskId};
 pub use key_group::{KEY_HASH_VERSION, group_of_hash, key_group, key_hash, partition_of_group};
 pub use status::Status;
-pub use text::{Text, for_each_line, for_each_word};
+pub use text::{
+    Lent, LinesOfBytes, Text, Words, for_each_line, for_each_word, for_each_word_text, lines_of_bytes,
+};
 pub use text_form::{text_form, write_text_form};
 pub use time::{BatchInterval, BatchTime, millis};

@@ -15,13 +15,13 @@ use crate::table::Table;
 use crate::task::TaskCx;
 
 /// How what two partitions combined becomes one. Made of the program's closures, so a call may panic.
-pub(crate) trait Merge<C>: Send + Sync + 'static {
+pub trait Merge<C>: Send + Sync + 'static {
     /// Adds what another partition combined; the slot is empty for the first.
     fn merge(&self, slot: &mut Option<C>, other: C);
 }
 
 /// How the values of a key become one.
-pub(crate) trait Combine<V, C>: Merge<C> {
+pub trait Combine<V, C>: Merge<C> {
     /// Adds a value; the slot is empty for the first.
     fn add(&self, slot: &mut Option<C>, value: V);
 }
@@ -35,13 +35,12 @@ pub(crate) fn combined<K: Key, V: Data, C: Record, A: Combine<V, C>>(
     operator: impl Into<Cow<'static, str>>,
     site: &'static Location<'static>,
     partitioner: &Partitioner<K>,
-    combine: A,
+    combine: Arc<A>,
     expected: &ExpectedKeys,
 ) -> Rdd<(K, C)> {
     let operator = operator.into();
     let engine = parent.engine();
     let id = engine.next_rdd_id();
-    let combine = Arc::new(combine);
     let partitions = partitioner.partitions();
     let rule = Rule { operator: id, combine: combine.clone(), expected: expected.clone() };
     let define = Define::new(operator.clone(), partitions).at(site).partitioned_by(partitioner);

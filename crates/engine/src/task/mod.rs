@@ -14,8 +14,8 @@ use crate::context::Engine;
 use crate::shared::Updates;
 
 pub use pool::ThreadPool;
-pub(crate) use run::{in_task, run_task};
-pub(crate) use run::{panic_message, with_current_updates};
+pub use run::panic_message;
+pub(crate) use run::{in_task, panic_error, run_task, with_current_updates};
 
 /// What a task knows: who it is, whether it was called off, which operator is at work.
 pub struct TaskCx {

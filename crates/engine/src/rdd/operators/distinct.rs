@@ -1,6 +1,7 @@
 //! `distinct`: each record once.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use waterclock_base::Key;
 
@@ -44,7 +45,7 @@ impl<T: Key> Rdd<T> {
         let pairs = self.keys_alone(by);
         match options.spread(self.engine(), by, &[KeyedInput::of(&pairs)]) {
             Ok(to) => {
-                let once = combined(&pairs, operator, site, &to, Once, &ExpectedKeys::default());
+                let once = combined(&pairs, operator, site, &to, Arc::new(Once), &ExpectedKeys::default());
                 once.map_at(operator, site, |(record, ())| record)
             }
             Err(error) => self.engine().failing_at(operator, site, error),

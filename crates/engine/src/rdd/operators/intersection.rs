@@ -1,6 +1,7 @@
 //! `intersection` and `subtract`: what two datasets have in common, and what one has alone.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use waterclock_base::Key;
 
@@ -41,7 +42,7 @@ impl<T: Key> Rdd<T> {
         let (left, right) = (self.keys_alone(by), other.keys_alone(by));
         match options.spread(self.engine(), by, &[KeyedInput::of(&left), KeyedInput::of(&right)]) {
             Ok(to) => {
-                let once = combined(&left, operator, site, &to, Once, &ExpectedKeys::default());
+                let once = combined(&left, operator, site, &to, Arc::new(Once), &ExpectedKeys::default());
                 let both = matching(&once, &right, by, &to, Keep::Matched);
                 both.map_at(operator, site, |(record, ())| record)
             }

@@ -25,9 +25,14 @@ mod zip_with_index; // zip_with_index, zip_with_unique_id
 // By chance.
 mod sample; // sample, random_split
 
+// One record from all.
+mod fold_all;
+
 // Kept.
 mod checkpoint;
 mod persist;
+
+pub use fold_all::FoldAll;
 
 // By key.
 pub(crate) mod keyed;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use waterclock_base::{Text, for_each_line};
+use waterclock_base::{Lent, Text};
 
 use super::files::{FileReader, ReadFile, asked, files};
 use crate::chunk::{CHUNK, Emit, Sink, Step};
@@ -96,14 +96,11 @@ fn lines_of(block: &str, out: &mut dyn Sink<Text>) -> Step {
     if out.wants_blocks() {
         return out.block(block);
     }
-    let mut lines = Vec::new();
-    for_each_line(block, |line| lines.push(line));
-    let mut texts = Vec::with_capacity(lines.len().min(CHUNK));
-    for chunk in lines.chunks(CHUNK) {
-        texts.extend(chunk.iter().map(|line| Text::from(*line)));
-        let lent: Vec<&Text> = texts.iter().collect();
+    let mut lines = block.lines().map(Lent::new).peekable();
+    while lines.peek().is_some() {
+        let texts: Vec<Lent<'_>> = lines.by_ref().take(CHUNK).collect();
+        let lent: Vec<&Text> = texts.iter().map(|text| &**text).collect();
         out.lend(&lent)?;
-        texts.clear();
     }
     Ok(())
 }

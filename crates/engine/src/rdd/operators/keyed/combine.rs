@@ -1,6 +1,7 @@
 //! `combine_by_key` and what is made of it: `reduce_by_key`, `group_by_key`, `aggregate_by_key`, `fold_by_key`.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use waterclock_base::{Data, Key, Record};
 
@@ -34,20 +35,13 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         f: impl Fn(V, V) -> V + Send + Sync + 'static,
         options: Keyed<K>,
     ) -> Rdd<(K, V)> {
-        self.reduce_by_key_at("reduce_by_key", Location::caller(), f, &options, &ExpectedKeys::default())
-    }
-
-    /// [`reduce_by_key`](Rdd::reduce_by_key) under another name and place, for operations made of it.
-    /// `expected` carries the number of keys from one run to the next.
-    pub fn reduce_by_key_at(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        f: impl Fn(V, V) -> V + Send + Sync + 'static,
-        options: &Keyed<K>,
-        expected: &ExpectedKeys,
-    ) -> Rdd<(K, V)> {
-        self.combine_at(operator, site, options, Reduce(f), expected)
+        self.combine_at(
+            "reduce_by_key",
+            Location::caller(),
+            &options,
+            Arc::new(ReduceValues(f)),
+            &ExpectedKeys::default(),
+        )
     }
 
     /// The values of each key as a list, in order.
@@ -79,7 +73,7 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         options: &Keyed<K>,
     ) -> Rdd<(K, Vec<V>)> {
         let options = options.clone().map_side_combine(false);
-        self.combine_at(operator, site, &options, Group, &ExpectedKeys::default())
+        self.combine_at(operator, site, &options, Arc::new(GroupValues), &ExpectedKeys::default())
     }
 
     /// Combines the values of each key into another type: `create` makes it from the first value, `add` adds
@@ -113,21 +107,8 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
         options: Keyed<K>,
     ) -> Rdd<(K, C)> {
-        self.combine_by_key_at("combine_by_key", Location::caller(), create, add, merge, &options)
-    }
-
-    /// [`combine_by_key`](Rdd::combine_by_key) under another name and place, for operations made of it.
-    pub fn combine_by_key_at<C: Record>(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        create: impl Fn(V) -> C + Send + Sync + 'static,
-        add: impl Fn(C, V) -> C + Send + Sync + 'static,
-        merge: impl Fn(C, C) -> C + Send + Sync + 'static,
-        options: &Keyed<K>,
-    ) -> Rdd<(K, C)> {
-        let combine = Own { create, add, merge };
-        self.combine_at(operator, site, options, combine, &ExpectedKeys::default())
+        let combine = Arc::new(CombineValues { create, add, merge });
+        self.combine_at("combine_by_key", Location::caller(), &options, combine, &ExpectedKeys::default())
     }
 
     /// Combines the values of each key into another type: `add` adds a value, beginning with `zero` once in
@@ -160,7 +141,8 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         options: Keyed<K>,
     ) -> Rdd<(K, C)> {
         let first = add.clone();
-        let combine = Own { create: move |value| first(zero.clone(), value), add, merge };
+        let create = move |value| first(zero.clone(), value);
+        let combine = Arc::new(CombineValues { create, add, merge });
         let site = Location::caller();
         self.combine_at("aggregate_by_key", site, &options, combine, &ExpectedKeys::default())
     }
@@ -188,16 +170,19 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         options: Keyed<K>,
     ) -> Rdd<(K, V)> {
         let (first, merge) = (f.clone(), f.clone());
-        let combine = Own { create: move |value| first(zero.clone(), value), add: f, merge };
+        let create = move |value| first(zero.clone(), value);
+        let combine = Arc::new(CombineValues { create, add: f, merge });
         self.combine_at("fold_by_key", Location::caller(), &options, combine, &ExpectedKeys::default())
     }
 
-    pub(crate) fn combine_at<C: Record>(
+    /// Combines under another name and place, for operations made of it; `expected` is shared by the
+    /// datasets of one stream.
+    pub fn combine_at<C: Record, A: Combine<V, C>>(
         &self,
         operator: &'static str,
         site: &'static Location<'static>,
         options: &Keyed<K>,
-        combine: impl Combine<V, C>,
+        combine: Arc<A>,
         expected: &ExpectedKeys,
     ) -> Rdd<(K, C)> {
         let by = Asked { operator, site };
@@ -212,10 +197,10 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     }
 }
 
-/// By one associative function.
-pub(crate) struct Reduce<F>(pub(crate) F);
+/// Combines values by one associative function.
+pub struct ReduceValues<F>(pub F);
 
-impl<V, F: Fn(V, V) -> V + Send + Sync + 'static> Merge<V> for Reduce<F> {
+impl<V, F: Fn(V, V) -> V + Send + Sync + 'static> Merge<V> for ReduceValues<F> {
     #[inline]
     fn merge(&self, slot: &mut Option<V>, other: V) {
         *slot = Some(match slot.take() {
@@ -225,17 +210,17 @@ impl<V, F: Fn(V, V) -> V + Send + Sync + 'static> Merge<V> for Reduce<F> {
     }
 }
 
-impl<V, F: Fn(V, V) -> V + Send + Sync + 'static> Combine<V, V> for Reduce<F> {
+impl<V, F: Fn(V, V) -> V + Send + Sync + 'static> Combine<V, V> for ReduceValues<F> {
     #[inline]
     fn add(&self, slot: &mut Option<V>, value: V) {
         self.merge(slot, value);
     }
 }
 
-/// Into a list.
-pub(crate) struct Group;
+/// Combines values into a list.
+pub struct GroupValues;
 
-impl<V: Data> Merge<Vec<V>> for Group {
+impl<V: Data> Merge<Vec<V>> for GroupValues {
     fn merge(&self, slot: &mut Option<Vec<V>>, other: Vec<V>) {
         match slot {
             None => *slot = Some(other),
@@ -244,20 +229,23 @@ impl<V: Data> Merge<Vec<V>> for Group {
     }
 }
 
-impl<V: Data> Combine<V, Vec<V>> for Group {
+impl<V: Data> Combine<V, Vec<V>> for GroupValues {
     fn add(&self, slot: &mut Option<Vec<V>>, value: V) {
         slot.get_or_insert_default().push(value);
     }
 }
 
-/// By three functions of the program.
-pub(crate) struct Own<Create, Add, Join> {
-    pub(crate) create: Create,
-    pub(crate) add: Add,
-    pub(crate) merge: Join,
+/// Combines values by three functions of the program.
+pub struct CombineValues<Create, Add, Join> {
+    /// Makes the combination of one value.
+    pub create: Create,
+    /// Adds a value.
+    pub add: Add,
+    /// Joins two combinations.
+    pub merge: Join,
 }
 
-impl<C, Create, Add, Join> Merge<C> for Own<Create, Add, Join>
+impl<C, Create, Add, Join> Merge<C> for CombineValues<Create, Add, Join>
 where
     Create: Send + Sync + 'static,
     Add: Send + Sync + 'static,
@@ -271,7 +259,7 @@ where
     }
 }
 
-impl<V, C, Create, Add, Join> Combine<V, C> for Own<Create, Add, Join>
+impl<V, C, Create, Add, Join> Combine<V, C> for CombineValues<Create, Add, Join>
 where
     Create: Fn(V) -> C + Send + Sync + 'static,
     Add: Fn(C, V) -> C + Send + Sync + 'static,

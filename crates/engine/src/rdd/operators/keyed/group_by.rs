@@ -13,8 +13,8 @@ impl<T: Data> Rdd<T> {
     ///
     /// ```
     /// # use waterclock_engine::Engine;
-    /// let keyed = Engine::local(2).parallelize(vec!["to", "be"], 2).key_by(|word| word.len());
-    /// assert_eq!(keyed.collect()?, [(2, "to"), (2, "be")]);
+    /// let keyed = Engine::local(2).parallelize(vec![7, 12], 2).key_by(|n| n % 10);
+    /// assert_eq!(keyed.collect()?, [(7, 7), (2, 12)]);
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]

@@ -19,7 +19,17 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     /// ```
     #[track_caller]
     pub fn map_values<W: Data>(&self, f: impl Fn(V) -> W + Send + Sync + 'static) -> Rdd<(K, W)> {
-        let mapped = self.map_at("map_values", Location::caller(), move |(key, value)| (key, f(value)));
+        self.map_values_at("map_values", Location::caller(), f)
+    }
+
+    /// [`map_values`](Rdd::map_values) under another name and place, for operations made of it.
+    pub fn map_values_at<W: Data>(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        f: impl Fn(V) -> W + Send + Sync + 'static,
+    ) -> Rdd<(K, W)> {
+        let mapped = self.map_at(operator, site, move |(key, value)| (key, f(value)));
         mapped.keeping_partitioner_of(self)
     }
 
@@ -29,8 +39,17 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         &self,
         f: impl Fn(V) -> I + Send + Sync + 'static,
     ) -> Rdd<(K, W)> {
-        let site = Location::caller();
-        let mapped = self.flat_map_at("flat_map_values", site, move |(key, value)| {
+        self.flat_map_values_at("flat_map_values", Location::caller(), f)
+    }
+
+    /// [`flat_map_values`](Rdd::flat_map_values) under another name and place, for operations made of it.
+    pub fn flat_map_values_at<W: Data, I: IntoIterator<Item = W>>(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        f: impl Fn(V) -> I + Send + Sync + 'static,
+    ) -> Rdd<(K, W)> {
+        let mapped = self.flat_map_at(operator, site, move |(key, value)| {
             f(value).into_iter().map(move |value| (key.clone(), value)).collect::<Vec<_>>()
         });
         mapped.keeping_partitioner_of(self)

@@ -1,6 +1,7 @@
 //! `subtract_by_key`, and what else asks only whether another dataset has a key.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use waterclock_base::{Data, Key, Record};
 
@@ -79,7 +80,7 @@ pub(crate) fn matching<K: Key, V: Record>(
     keep: Keep,
 ) -> Rdd<(K, V)> {
     let left = left.spread_by(by, partitioner);
-    let right = combined(right, by.operator, by.site, partitioner, Once, &ExpectedKeys::default());
+    let right = combined(right, by.operator, by.site, partitioner, Arc::new(Once), &ExpectedKeys::default());
     let define = Define::new(by.operator, partitioner.partitions()).at(by.site);
     let define = define.reads(&left).reads(&right).partitioned_by(partitioner);
     let engine = left.engine().clone();

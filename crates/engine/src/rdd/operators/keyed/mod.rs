@@ -22,6 +22,7 @@ mod sort_by_key; // sort_by_key, filter_by_range, ...
 // By chance.
 mod sample_by_key;
 
+pub use combine::{CombineValues, GroupValues, ReduceValues};
 pub(crate) use matching::{Keep, Once, matching};
 pub use options::Keyed;
 pub(crate) use options::KeyedInput;

@@ -1,0 +1,148 @@
+//! The tick: at every batch interval the input of a batch is fixed and the batch takes its place in line.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use waterclock_base::world::{JoinHandle, Signal, lock, spawn};
+use waterclock_base::{BatchInfo, BatchInterval, BatchTime, Event};
+
+use super::{Runner, Waiters};
+use crate::graph::Graph;
+
+/// What is left to do before the ticks end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drain {
+    /// Nothing: at once.
+    Now,
+    /// So many more ticks.
+    Ticks(u32),
+}
+
+/// Decides what each tick means. Pure.
+struct Ticker {
+    interval: Duration,
+    /// The end of the last batch that was formed.
+    from: BatchTime,
+    max_waiting: Option<usize>,
+}
+
+impl Ticker {
+    /// What the batch of the tick at `t` covers; none when it is merged into the next, because too many
+    /// wait. All its input is then the next batch's.
+    fn tick(&mut self, t: BatchTime, waiting: usize) -> Option<BatchInterval> {
+        if self.max_waiting.is_some_and(|most| waiting >= most) {
+            return None;
+        }
+        let interval = BatchInterval { from: self.from, to: t };
+        self.from = t;
+        Some(interval)
+    }
+}
+
+/// The thread that ticks.
+pub(crate) struct Generator {
+    signal: Arc<Signal>,
+    drain: Arc<Mutex<Option<Drain>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Generator {
+    /// Starts ticking: the first batch has the time `zero` plus one interval.
+    pub(crate) fn start(
+        graph: Arc<Graph>,
+        runner: Arc<Runner>,
+        waiters: Arc<Waiters>,
+        zero: BatchTime,
+    ) -> Self {
+        let signal = Signal::new();
+        let drain = Arc::<Mutex<Option<Drain>>>::default();
+        let settings = &graph.settings;
+        let ticker = Ticker {
+            interval: settings.batch_interval,
+            from: zero,
+            max_waiting: (!settings.spark_rules.one_batch_per_tick).then_some(settings.max_waiting_batches),
+        };
+        let ticking =
+            Ticking { graph, runner, waiters, ticker, signal: signal.clone(), drain: drain.clone() };
+        let thread = spawn("generator", move || ticking.run(zero));
+        Generator { signal, drain, thread: Mutex::new(Some(thread)) }
+    }
+
+    /// Ends the ticks and waits for that.
+    pub(crate) fn stop(&self, how: Drain) {
+        *lock(&self.drain) = Some(how);
+        self.signal.raise();
+        if let Some(thread) = lock(&self.thread).take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the generator panicked");
+        }
+    }
+}
+
+struct Ticking {
+    graph: Arc<Graph>,
+    runner: Arc<Runner>,
+    waiters: Arc<Waiters>,
+    ticker: Ticker,
+    signal: Arc<Signal>,
+    drain: Arc<Mutex<Option<Drain>>>,
+}
+
+impl Ticking {
+    fn run(mut self, zero: BatchTime) {
+        let clock = self.graph.engine.world().clock.clone();
+        let mut next = zero + self.ticker.interval;
+        while !self.is_over() {
+            let due = next.as_millis().saturating_mul(1000);
+            if clock.wait(Some(due), &self.signal) {
+                continue;
+            }
+            self.tick(next, clock.now_micros());
+            self.waiters.ticked(next);
+            next = next + self.ticker.interval;
+            if let Some(Drain::Ticks(left)) = &mut *lock(&self.drain) {
+                *left = left.saturating_sub(1);
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(*lock(&self.drain), Some(Drain::Now | Drain::Ticks(0)))
+    }
+
+    fn tick(&mut self, t: BatchTime, now_micros: i64) {
+        let waiting = self.waiters.unfinished();
+        let Some(interval) = self.ticker.tick(t, waiting) else {
+            self.graph.bus.post(Event::TicksMerged { time: t, waiting });
+            return;
+        };
+        let inputs = self.graph.sources().iter().map(|source| source.cut(interval)).collect();
+        let batch = BatchInfo {
+            interval,
+            inputs,
+            submitted_micros: now_micros,
+            started_micros: None,
+            ended_micros: None,
+            outputs: Vec::new(),
+        };
+        self.waiters.formed(t);
+        self.graph.bus.post(Event::BatchSubmitted(batch.clone()));
+        self.runner.submit(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_merge_while_too_many_batches_wait() {
+        let at = BatchTime::from_millis;
+        let mut ticker = Ticker { interval: Duration::from_millis(10), from: at(0), max_waiting: Some(2) };
+        assert_eq!(ticker.tick(at(10), 0), Some(BatchInterval { from: at(0), to: at(10) }));
+        assert_eq!(ticker.tick(at(20), 2), None);
+        assert_eq!(ticker.tick(at(30), 3), None);
+        assert_eq!(ticker.tick(at(40), 1), Some(BatchInterval { from: at(10), to: at(40) }));
+    }
+}

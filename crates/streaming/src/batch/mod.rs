@@ -1,0 +1,10 @@
+//! Batches: when one is cut, and what becomes of it.
+
+mod generator; // the tick
+mod run; // the threads that do it
+mod scheduler; // whose turn it is: pure
+mod waiters; // who waits for batches, or for the end
+
+pub(crate) use generator::{Drain, Generator};
+pub(crate) use run::Runner;
+pub(crate) use waiters::Waiters;

@@ -1,0 +1,110 @@
+//! Who waits: for a batch to be done, for the context to stop, for an error.
+
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use waterclock_base::world::lock;
+use waterclock_base::{BatchTime, Error, Result};
+
+#[derive(Default)]
+struct State {
+    ticked: Option<BatchTime>,
+    unfinished: BTreeSet<BatchTime>,
+    error: Option<Error>,
+    stopped: bool,
+}
+
+/// What happened so far, for those who wait for it.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Waiters {
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut lock(&self.state));
+        self.changed.notify_all();
+    }
+
+    /// A batch was formed.
+    pub(crate) fn formed(&self, t: BatchTime) {
+        lock(&self.state).unfinished.insert(t);
+    }
+
+    /// The tick of `t` was dealt with, whether or not it formed a batch.
+    pub(crate) fn ticked(&self, t: BatchTime) {
+        self.change(|state| state.ticked = Some(t));
+    }
+
+    /// A batch was committed, or failed.
+    pub(crate) fn finished(&self, t: BatchTime) {
+        self.change(|state| {
+            state.unfinished.remove(&t);
+        });
+    }
+
+    /// Something failed; the first failure is the one that waiters are told.
+    pub(crate) fn failed(&self, error: Error) {
+        self.change(|state| {
+            state.error.get_or_insert(error);
+        });
+    }
+
+    /// The context stopped.
+    pub(crate) fn stopped(&self) {
+        self.change(|state| state.stopped = true);
+    }
+
+    /// Batches that were formed and are not done.
+    pub(crate) fn unfinished(&self) -> usize {
+        lock(&self.state).unfinished.len()
+    }
+
+    /// Waits until the tick of `t` and all batches up to it are done, or the context stopped.
+    pub(crate) fn wait_for_batch(&self, t: BatchTime) {
+        let mut state = lock(&self.state);
+        while !state.stopped
+            && (state.ticked.is_none_or(|ticked| ticked < t)
+                || state.unfinished.first().is_some_and(|u| *u <= t))
+        {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits, in real time, until no batch is unfinished; false when it took too long.
+    pub(crate) fn wait_for_all(&self, timeout: Duration) -> bool {
+        self.wait_until(Some(timeout), |state| state.unfinished.is_empty())
+    }
+
+    /// Waits, in real time, for the end or an error; false when neither came in time.
+    pub(crate) fn wait_for_end(&self, timeout: Option<Duration>) -> Result<bool> {
+        let ended = self.wait_until(timeout, |state| state.stopped || state.error.is_some());
+        match &lock(&self.state).error {
+            Some(error) => Err(error.clone()),
+            None => Ok(ended),
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a caller's patience is real time, whatever the clock shows"
+    )]
+    fn wait_until(&self, timeout: Option<Duration>, holds: impl Fn(&State) -> bool) -> bool {
+        let began = Instant::now();
+        let mut state = lock(&self.state);
+        while !holds(&state) {
+            state = match timeout {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(timeout) => match timeout.checked_sub(began.elapsed()) {
+                    Some(left) if !left.is_zero() => {
+                        self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    }
+                    _ => return false,
+                },
+            };
+        }
+        true
+    }
+}

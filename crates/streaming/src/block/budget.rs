@@ -1,0 +1,128 @@
+//! The limit on received bytes that wait in memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use waterclock_base::world::Clock;
+
+use super::waiters::Waiters;
+
+/// How many bytes of received records all receivers of a context may hold in memory together.
+///
+/// A byte counts from the moment its record is stored until the block that holds it is dropped: when its
+/// batch is forgotten and no task reads it any more. At the limit receivers are held back: their `store`
+/// waits. One `store` that was let in may exceed the limit by its own size, so that no record is too
+/// large for ever.
+///
+/// ```
+/// use std::sync::Arc;
+/// use waterclock_base::world::SystemClock;
+/// use waterclock_streaming::ReceivedBytes;
+/// let bytes = ReceivedBytes::new(1 << 20, Arc::new(SystemClock::new()));
+/// assert_eq!((bytes.used(), bytes.limit()), (0, 1 << 20));
+/// ```
+pub struct ReceivedBytes {
+    limit: u64,
+    used: AtomicU64,
+    waiters: Waiters,
+}
+
+impl ReceivedBytes {
+    /// A budget of `limit` bytes, of which none is used. A limit of 0 lets one `store` in at a time.
+    pub fn new(limit: u64, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(ReceivedBytes { limit: limit.max(1), used: AtomicU64::new(0), waiters: Waiters::new(clock) })
+    }
+
+    /// The limit.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Bytes that are held now.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether another record may be taken in.
+    pub(crate) fn has_room(&self) -> bool {
+        self.used() < self.limit
+    }
+
+    /// Waits for room, or until `hurry` holds.
+    pub(crate) fn wait_for_room(&self, hurry: impl Fn() -> bool) {
+        self.waiters.wait(None, || self.has_room() || hurry());
+    }
+
+    /// Makes receivers that wait for room look at their `hurry` again.
+    pub(crate) fn wake(&self) {
+        self.waiters.wake();
+    }
+}
+
+/// Bytes that count against a budget until this is dropped.
+pub(crate) struct Charge {
+    budget: Arc<ReceivedBytes>,
+    bytes: u64,
+}
+
+impl Charge {
+    /// No bytes yet.
+    pub(crate) fn none(budget: &Arc<ReceivedBytes>) -> Self {
+        Charge { budget: budget.clone(), bytes: 0 }
+    }
+
+    /// Counts more bytes.
+    pub(crate) fn grow(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        self.budget.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The bytes that it counts.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        let before = self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        debug_assert!(before >= self.bytes, "more bytes released than were charged");
+        // Nobody waits below the limit.
+        if before >= self.budget.limit {
+            self.budget.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waterclock_base::world::{ManualClock, spawn};
+
+    use super::*;
+
+    #[test]
+    fn a_full_budget_holds_back_until_bytes_are_released() {
+        let budget = ReceivedBytes::new(100, ManualClock::new());
+        let mut charge = Charge::none(&budget);
+        charge.grow(60);
+        assert!(budget.has_room());
+        charge.grow(60);
+        assert!(!budget.has_room());
+        let held = {
+            let budget = budget.clone();
+            spawn("held", move || budget.wait_for_room(|| false))
+        };
+        drop(charge);
+        held.join().unwrap();
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn whoever_is_in_a_hurry_does_not_wait() {
+        let budget = ReceivedBytes::new(0, ManualClock::new());
+        let mut charge = Charge::none(&budget);
+        charge.grow(1);
+        budget.wait_for_room(|| true);
+        assert_eq!(charge.bytes(), 1);
+    }
+}

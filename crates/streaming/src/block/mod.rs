@@ -1,0 +1,166 @@
+//! Blocks: what receivers gather, what waits for a tick, what a batch is made of.
+//!
+//! A block is immutable once it is cut. It belongs to one stream, waits in that stream's [`queue`] until a
+//! tick takes it into a batch, and is kept until the batch is forgotten; all that time its bytes count
+//! against the context's [`ReceivedBytes`].
+
+mod budget; // how many received bytes may wait
+mod gather; // which blocks make one partition
+mod queue;
+mod waiters; // waiting on the clock, which budgets and receivers do // the blocks of one stream, by batch
+
+use waterclock_base::{BlockId, Text, for_each_line};
+
+pub(crate) use budget::Charge;
+pub use budget::ReceivedBytes;
+pub use gather::gather;
+pub(crate) use queue::BlockQueue;
+pub(crate) use waiters::{Stopwatch, Waiters};
+
+/// Received records that were stored together: one unit of reception.
+pub struct ReceivedBlock<T> {
+    id: BlockId,
+    records: Records<T>,
+    metadata: Option<Box<str>>,
+    charge: Charge,
+}
+
+/// The records of a block, in the order in which they were stored.
+pub enum Records<T> {
+    /// Records of their own.
+    Owned(Vec<T>),
+    /// Lines of text in one buffer.
+    Lines(Lines<T>),
+}
+
+/// Whole lines of text in one buffer, each a record: no line was copied or allocated on its own.
+///
+/// Every line ends in `\n` or `\r\n`, the last one included. Only a block of [`Text`] holds lines; code that
+/// is generic over the record type can still read them, because how a line becomes a record is noted where
+/// the type was known.
+pub struct Lines<T> {
+    text: Box<str>,
+    count: u64,
+    own: fn(&str) -> T,
+}
+
+impl<T> ReceivedBlock<T> {
+    pub(crate) fn new(id: BlockId, records: Records<T>, metadata: Option<Box<str>>, charge: Charge) -> Self {
+        ReceivedBlock { id, records, metadata, charge }
+    }
+
+    /// Its stream and its number in it.
+    pub fn id(&self) -> BlockId {
+        self.id
+    }
+
+    /// Its records.
+    pub fn records(&self) -> &Records<T> {
+        &self.records
+    }
+
+    /// How many records it has.
+    pub fn len(&self) -> u64 {
+        match &self.records {
+            Records::Owned(records) => records.len() as u64,
+            Records::Lines(lines) => lines.count,
+        }
+    }
+
+    /// Whether it has none. A block from a receiver has some.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The memory that it takes: exact for lines, an estimate for other records.
+    pub fn bytes(&self) -> u64 {
+        self.charge.bytes()
+    }
+
+    /// What the receiver noted about it, as the offsets of a queue.
+    pub fn metadata(&self) -> Option<&str> {
+        self.metadata.as_deref()
+    }
+}
+
+impl<T: Clone> Records<T> {
+    /// All records, as ones of their own.
+    pub fn to_vec(&self) -> Vec<T> {
+        match self {
+            Records::Owned(records) => records.clone(),
+            Records::Lines(lines) => {
+                let mut records = Vec::with_capacity(usize::try_from(lines.count).unwrap_or(0));
+                for_each_line(&lines.text, |line| records.push(lines.record(line)));
+                records
+            }
+        }
+    }
+}
+
+impl<T> Lines<T> {
+    /// The buffer: whole lines with their ends.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How many lines it has.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Makes a line of the buffer, given without its end, a record of its own.
+    pub fn record(&self, line: &str) -> T {
+        (self.own)(line)
+    }
+}
+
+/// Lines that are being gathered. Made by [`LinesInProgress::new`] for [`Text`] only.
+pub(crate) struct LinesInProgress<T> {
+    text: String,
+    count: u64,
+    own: fn(&str) -> T,
+}
+
+impl LinesInProgress<Text> {
+    /// No lines yet, with space for `bytes`.
+    pub(crate) fn new(bytes: usize) -> Self {
+        LinesInProgress { text: String::with_capacity(bytes), count: 0, own: |line| Text::from(line) }
+    }
+}
+
+impl<T> LinesInProgress<T> {
+    /// Appends whole lines, `count` of them; a last one without an end gets one.
+    pub(crate) fn push(&mut self, lines: &str, count: u64) {
+        self.text.push_str(lines);
+        if !lines.ends_with('\n') {
+            self.text.push('\n');
+        }
+        self.count += count;
+    }
+
+    /// How long the buffer is.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// No more lines come.
+    pub(crate) fn finish(self) -> Lines<T> {
+        Lines { text: self.text.into_boxed_str(), count: self.count, own: self.own }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_stay_one_buffer_until_they_are_read() {
+        let mut open = LinesInProgress::new(0);
+        open.push("a\nbc\r\n", 2);
+        open.push("d", 1);
+        assert_eq!(open.len(), 8);
+        let lines = open.finish();
+        assert_eq!((lines.text(), lines.count()), ("a\nbc\r\nd\n", 3));
+        assert_eq!(Records::Lines(lines).to_vec(), ["a", "bc", "d"].map(Text::from));
+    }
+}

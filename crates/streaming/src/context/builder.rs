@@ -1,0 +1,254 @@
+//! Settings, then a context.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use waterclock_base::world::World;
+use waterclock_base::{Error, FailurePolicy, Result, Settings, SparkRules, millis};
+use waterclock_engine::{Engine, Executor};
+
+use super::StreamingContext;
+use crate::graph::{Graph, Printer};
+use crate::listen::{Bus, Progress};
+
+/// Makes a [`StreamingContext`]. Everything has a default; see [`Settings`] for each.
+///
+/// ```
+/// use std::time::Duration;
+/// use waterclock_streaming::StreamingContext;
+/// let ssc = StreamingContext::builder("app").batch_interval(Duration::from_millis(50)).threads(2).build()?;
+/// assert_eq!(ssc.settings().default_parallelism, 2);
+/// # Ok::<(), waterclock_base::Error>(())
+/// ```
+#[must_use = "`build` makes the context"]
+pub struct Builder {
+    settings: Settings,
+    world: World,
+    parallelism: Option<usize>,
+    executor: Option<Arc<dyn Executor>>,
+    printer: Printer,
+}
+
+impl Builder {
+    pub(crate) fn new(app_name: impl Into<String>) -> Self {
+        let mut settings = Settings::default();
+        settings.app_name = app_name.into();
+        Builder {
+            settings,
+            world: World::real(),
+            parallelism: None,
+            executor: None,
+            printer: Arc::new(Mutex::new(std::io::stdout())),
+        }
+    }
+
+    /// The program's name.
+    pub fn app_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.app_name = name.into();
+        self
+    }
+
+    /// The batch interval: whole milliseconds, from 1 (default 1 s).
+    pub fn batch_interval(mut self, interval: Duration) -> Self {
+        self.settings.batch_interval = interval;
+        self
+    }
+
+    /// Worker threads (default: the machine's cores).
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.settings.threads = threads;
+        self
+    }
+
+    /// Partitions of a dataset where none are given (default: `threads`).
+    pub fn default_parallelism(mut self, partitions: usize) -> Self {
+        self.parallelism = Some(partitions);
+        self
+    }
+
+    /// Key groups (default 1,024).
+    pub fn key_groups(mut self, groups: u32) -> Self {
+        self.settings.key_groups = groups;
+        self
+    }
+
+    /// Jobs that run at the same time (default 1). With more, outputs no longer run in the order of their
+    /// definition.
+    pub fn concurrent_jobs(mut self, jobs: usize) -> Self {
+        self.settings.concurrent_jobs = jobs;
+        self
+    }
+
+    /// How often a task is tried (default 4).
+    pub fn task_attempts(mut self, attempts: u32) -> Self {
+        self.settings.task_attempts = attempts;
+        self
+    }
+
+    /// Whether slow tasks are run a second time (default no). Closures with side effects see both.
+    pub fn speculation(mut self, yes: bool) -> Self {
+        self.settings.speculation = yes;
+        self
+    }
+
+    /// What happens after a failed batch (default: it is skipped).
+    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.settings.on_failure = policy;
+        self
+    }
+
+    /// Batches that may wait before further ticks are merged (default 100).
+    pub fn max_waiting_batches(mut self, batches: usize) -> Self {
+        self.settings.max_waiting_batches = batches;
+        self
+    }
+
+    /// Bytes for received, shuffled, cached and state data together (default: half of the machine's).
+    pub fn memory_budget(mut self, bytes: u64) -> Self {
+        self.settings.memory_budget = bytes;
+        self
+    }
+
+    /// Where data that does not fit in memory goes (default: the system's temporary directory).
+    pub fn spill_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.settings.spill_dir = dir.into();
+        self
+    }
+
+    /// The directory for checkpoints. In this release it is only validated: no checkpoint is written.
+    pub fn checkpoint_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.settings.checkpoint_dir = Some(dir.into());
+        self
+    }
+
+    /// How long a receiver gathers records before it cuts a block (default 200 ms).
+    pub fn block_interval(mut self, interval: Duration) -> Self {
+        self.settings.block_interval = interval;
+        self
+    }
+
+    /// Records a second that each receiver may take in (default: no limit).
+    pub fn receiver_max_rate(mut self, records_per_second: f64) -> Self {
+        self.settings.receiver_max_rate = Some(records_per_second);
+        self
+    }
+
+    /// Whether receivers are slowed down to the speed of processing (default no), beginning with
+    /// `initial_rate` records a second where one is given.
+    pub fn backpressure(mut self, initial_rate: Option<f64>) -> Self {
+        self.settings.backpressure = true;
+        self.settings.backpressure_initial_rate = initial_rate;
+        self
+    }
+
+    /// Pause before a failed receiver starts again (default 2 s); it doubles while failures go on.
+    pub fn receiver_restart_delay(mut self, delay: Duration) -> Self {
+        self.settings.receiver_restart_delay = delay;
+        self
+    }
+
+    /// Bound of a graceful stop's wait for batches (default: ten batch intervals, at least 10 s).
+    pub fn graceful_stop_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.graceful_stop_timeout = Some(timeout);
+        self
+    }
+
+    /// How far a file source looks back (default 60 s).
+    pub fn file_min_remember(mut self, duration: Duration) -> Self {
+        self.settings.file_min_remember = duration;
+        self
+    }
+
+    /// Longest line of a text source in bytes (default 1 MiB); longer ones are dropped and counted.
+    pub fn max_line_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_line_bytes = bytes;
+        self
+    }
+
+    /// Seed of hash maps and samples (default: drawn once per context).
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(seed);
+        self
+    }
+
+    /// Spark's habits where ours are better (default: none).
+    pub fn spark_rules(mut self, rules: SparkRules) -> Self {
+        self.settings.spark_rules = rules;
+        self
+    }
+
+    /// The clock, disk and network that the context lives with (default: the machine's).
+    pub fn world(mut self, world: World) -> Self {
+        self.world = world;
+        self
+    }
+
+    /// Where tasks run (default: a pool of `threads` threads in this process).
+    pub fn executor(mut self, executor: Arc<dyn Executor>) -> Self {
+        self.executor = Some(executor);
+        self
+    }
+
+    /// Where `print` prints (default: standard output).
+    pub fn print_to(mut self, printer: impl Write + Send + 'static) -> Self {
+        self.printer = Arc::new(Mutex::new(printer));
+        self
+    }
+
+    /// Makes the context. Its worker threads start now, batches with
+    /// [`start`](StreamingContext::start).
+    ///
+    /// # Errors
+    /// [`Error::Duration`] or [`Error::Setting`] for a setting that can't be used; [`Error::Outside`] when
+    /// the checkpoint directory can't be made.
+    pub fn build(mut self) -> Result<StreamingContext> {
+        self.settings.default_parallelism = self.parallelism.unwrap_or(self.settings.threads);
+        check(&self.settings)?;
+        let bus = Bus::new(Arc::new(Progress::default()));
+        let events = bus.clone();
+        let on_event = move |event| events.post(event);
+        let engine = match self.executor {
+            None => Engine::with_events(self.settings.clone(), self.world, on_event),
+            Some(executor) => Engine::with_executor(self.settings.clone(), self.world, executor, on_event),
+        };
+        let dir = self.settings.checkpoint_dir.clone();
+        let ssc = StreamingContext::from_graph(Graph::new(self.settings, engine, bus, self.printer));
+        if let Some(dir) = dir {
+            ssc.checkpoint(dir)?;
+        }
+        Ok(ssc)
+    }
+}
+
+fn check(settings: &Settings) -> Result<()> {
+    millis("batch_interval", settings.batch_interval)?;
+    millis("block_interval", settings.block_interval)?;
+    millis("file_min_remember", settings.file_min_remember)?;
+    at_least_one("threads", settings.threads)?;
+    at_least_one("default_parallelism", settings.default_parallelism)?;
+    at_least_one("concurrent_jobs", settings.concurrent_jobs)?;
+    at_least_one("key_groups", settings.key_groups as usize)?;
+    at_least_one("task_attempts", settings.task_attempts as usize)?;
+    at_least_one("max_waiting_batches", settings.max_waiting_batches)?;
+    at_least_one("max_line_bytes", settings.max_line_bytes)?;
+    if settings.default_parallelism > settings.key_groups as usize {
+        return Err(Error::Setting {
+            setting: "default_parallelism",
+            why: format!(
+                "{} partitions can't share {} key groups; raise `key_groups`",
+                settings.default_parallelism, settings.key_groups
+            ),
+        });
+    }
+    Ok(())
+}
+
+fn at_least_one(setting: &'static str, value: usize) -> Result<()> {
+    if value > 0 {
+        Ok(())
+    } else {
+        Err(Error::Setting { setting, why: "it is 0, and must be at least 1".into() })
+    }
+}

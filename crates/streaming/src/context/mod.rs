@@ -1,0 +1,184 @@
+//! The streaming context: what a program defines its streams in, starts and stops.
+
+mod builder;
+mod start;
+mod stop;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use waterclock_base::world::lock;
+use waterclock_base::{BatchTime, Error, Listener, Result, Settings, Status, millis};
+use waterclock_engine::Engine;
+
+use crate::batch::Waiters;
+use crate::graph::{Graph, Phase};
+
+pub use builder::Builder;
+pub use stop::Stop;
+
+/// Where a context is in its life. It never goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContextState {
+    /// Streams are being defined.
+    Initialized,
+    /// Batches run.
+    Active,
+    /// Over.
+    Stopped,
+}
+
+/// What a program defines its streams in, then starts.
+///
+/// Handles are cheap to clone and all mean the same context. When the last one is dropped, the context
+/// stops without finishing what waits.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use waterclock_streaming::StreamingContext;
+///
+/// let ssc = StreamingContext::builder("lines").batch_interval(Duration::from_millis(100)).build()?;
+/// ssc.socket_text_stream("127.0.0.1:9999")?.count().print();
+/// ssc.start()?;
+/// ssc.await_termination()?;
+/// # Ok::<(), waterclock_base::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct StreamingContext {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) waiters: Arc<Waiters>,
+    life: Mutex<Life>,
+    running: Mutex<Option<start::Running>>,
+}
+
+/// The state, and whether somebody is at changing it.
+struct Life {
+    state: ContextState,
+    stopping: bool,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.halt(Stop::Now);
+    }
+}
+
+/// # About the context
+impl StreamingContext {
+    /// Begins to make a context for the program of this name.
+    pub fn builder(app_name: impl Into<String>) -> Builder {
+        Builder::new(app_name)
+    }
+
+    pub(crate) fn from_graph(graph: Arc<Graph>) -> Self {
+        let life = Life { state: ContextState::Initialized, stopping: false };
+        let inner =
+            Inner { graph, waiters: Arc::default(), life: Mutex::new(life), running: Mutex::default() };
+        StreamingContext { inner: Arc::new(inner) }
+    }
+
+    /// The engine that runs its jobs; also for datasets that no stream makes.
+    pub fn engine(&self) -> &Engine {
+        &self.inner.graph.engine
+    }
+
+    /// What it was set to.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.graph.settings
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> ContextState {
+        lock(&self.inner.life).state
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> Status {
+        let mut status = self.inner.graph.bus.progress().snapshot();
+        let (settings, memory) = (self.settings(), self.engine().memory());
+        status.app_name = settings.app_name.clone();
+        status.batch_interval_ms = u64::try_from(settings.batch_interval.as_millis()).unwrap_or(u64::MAX);
+        status.memory_used = memory.used();
+        status.spilled_bytes = memory.spilled();
+        status
+    }
+
+    /// Whether every operation so far was possible.
+    ///
+    /// # Errors
+    /// The first one that was refused and that [`DStream::checked`](crate::DStream::checked) was not asked
+    /// about.
+    pub fn check(&self) -> Result<()> {
+        self.inner.graph.first_refusal().map_or(Ok(()), Err)
+    }
+
+    /// Keeps every dataset for at least `duration`, as `slice` needs. Once.
+    ///
+    /// # Errors
+    /// [`Error::Duration`], or [`Error::Setting`] at a second call.
+    pub fn remember(&self, duration: Duration) -> Result<()> {
+        self.inner.graph.set_remember(millis("remember", duration)?)
+    }
+
+    /// Sets the directory for checkpoints, making it if need be. In this release it is only validated: no
+    /// checkpoint is written.
+    ///
+    /// # Errors
+    /// [`Error::Outside`] when the directory can't be made.
+    pub fn checkpoint(&self, dir: impl Into<PathBuf>) -> Result<()> {
+        let dir = dir.into();
+        let disk = &self.engine().world().disk;
+        disk.create_dir_all(&dir)
+            .map_err(|error| Error::outside("can't make the checkpoint directory", dir.display(), error))?;
+        self.inner.graph.set_checkpoint(true);
+        Ok(())
+    }
+
+    /// Has `listener` called for everything that happens, on a thread of its own, in order.
+    ///
+    /// A listener that can't keep up loses events; it never holds up a batch. Answers with a number for
+    /// [`remove_listener`](Self::remove_listener).
+    pub fn add_listener(&self, listener: impl Listener) -> u64 {
+        self.inner.graph.bus.add(Arc::new(listener))
+    }
+
+    /// Stops calling a listener.
+    pub fn remove_listener(&self, number: u64) {
+        self.inner.graph.bus.remove(number);
+    }
+
+    /// Waits until the context stops, or until a batch fails: then the error is returned, again at each
+    /// later call, while the context goes on.
+    ///
+    /// # Errors
+    /// The first failure of a batch, a receiver or an operation.
+    pub fn await_termination(&self) -> Result<()> {
+        self.inner.waiters.wait_for_end(None).map(|_| ())
+    }
+
+    /// The same for at most `timeout` of real time; false when that passed.
+    ///
+    /// # Errors
+    /// As [`await_termination`](Self::await_termination).
+    pub fn await_termination_for(&self, timeout: Duration) -> Result<bool> {
+        self.inner.waiters.wait_for_end(Some(timeout))
+    }
+
+    /// The time before the first batch, once it was started.
+    pub fn zero_time(&self) -> Option<BatchTime> {
+        self.inner.graph.zero()
+    }
+
+    pub(crate) fn may_define(&self, call: &'static str) -> Result<()> {
+        debug_assert_eq!(
+            self.inner.graph.phase() == Phase::Defining,
+            self.state() == ContextState::Initialized
+        );
+        self.inner.graph.may_define(call)
+    }
+}

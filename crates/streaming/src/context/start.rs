@@ -1,0 +1,122 @@
+//! Starting: validate, fix the time grid, then sources, job threads and ticks.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use waterclock_base::world::lock;
+use waterclock_base::{BatchTime, Error, Event, Result};
+
+use super::{ContextState, Inner, Stop, StreamingContext};
+use crate::batch::{Generator, Runner};
+
+/// The threads of an active context.
+pub(super) struct Running {
+    pub(super) runner: Arc<Runner>,
+    pub(super) generator: Generator,
+}
+
+/// The active context, where only one is allowed.
+static SINGLE: Mutex<Option<Weak<Inner>>> = Mutex::new(None);
+
+impl StreamingContext {
+    /// Starts the batches. The first has the next multiple of the batch interval as its time.
+    ///
+    /// Starting a context that is active already does nothing. When starting fails, the program may mend
+    /// what was wrong and start again (`SparkRules::failed_start_stops`: it is stopped for good).
+    ///
+    /// # Errors
+    /// [`Error::Lifecycle`] on a stopped context, or where another one is active and only one may be;
+    /// [`Error::Start`] and the errors of refused operations when the graph can't run; a source's own
+    /// error when it can't begin.
+    pub fn start(&self) -> Result<()> {
+        let mut life = lock(&self.inner.life);
+        match life.state {
+            ContextState::Active => {
+                tracing::warn!("the context is active already");
+                return Ok(());
+            }
+            ContextState::Stopped => return Err(stopped("start")),
+            ContextState::Initialized => {}
+        }
+        self.claim_process()?;
+        let started = self.inner.begin();
+        match started {
+            Ok(running) => {
+                *lock(&self.inner.running) = Some(running);
+                life.state = ContextState::Active;
+                Ok(())
+            }
+            Err(error) => {
+                release_process(&self.inner);
+                if self.settings().spark_rules.failed_start_stops {
+                    life.state = ContextState::Stopped;
+                    self.inner.graph.stop();
+                    self.inner.waiters.stopped();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn claim_process(&self) -> Result<()> {
+        if !self.settings().spark_rules.single_active {
+            return Ok(());
+        }
+        let mut single = lock(&SINGLE);
+        if single.as_ref().is_some_and(|other| other.strong_count() > 0) {
+            let hint = "stop the other one first, or switch `SparkRules::single_active` off";
+            return Err(Error::Lifecycle {
+                call: "start",
+                state: "not the only active one of the process",
+                hint,
+            });
+        }
+        *single = Some(Arc::downgrade(&self.inner));
+        Ok(())
+    }
+}
+
+/// Lets another context be the active one.
+pub(super) fn release_process(inner: &Inner) {
+    let mut single = lock(&SINGLE);
+    if single.as_ref().is_some_and(|active| std::ptr::eq(active.as_ptr(), inner)) {
+        *single = None;
+    }
+}
+
+pub(super) fn stopped(call: &'static str) -> Error {
+    Error::Lifecycle { call, state: "stopped", hint: "a context can't be started twice; make a new one" }
+}
+
+impl Inner {
+    fn begin(self: &Arc<Self>) -> Result<Running> {
+        let graph = &self.graph;
+        let clock = graph.engine.world().clock.clone();
+        let interval = graph.settings.batch_interval;
+        let zero = clock.now().floor(interval, BatchTime::ZERO);
+        graph.start(zero)?;
+        if cfg!(panic = "abort") {
+            tracing::warn!("this program is built with panic=abort: a panicking closure ends it");
+        }
+        graph.bus.start();
+        let weak = Arc::downgrade(self);
+        let stop = move || {
+            if let Some(inner) = weak.upgrade() {
+                // On a thread of its own: the caller is a job thread, which the stop has to wait for.
+                waterclock_base::world::spawn("stop", move || inner.halt(Stop::Now));
+            }
+        };
+        let runner = Runner::start(graph.clone(), self.waiters.clone(), zero, stop);
+        graph.bus.post(Event::StreamingStarted { at_micros: clock.now_micros() });
+        for (begun, source) in graph.sources().iter().enumerate() {
+            if let Err(error) = source.start(zero) {
+                graph.sources().iter().take(begun).for_each(|source| source.stop(false));
+                runner.stop(false);
+                graph.bus.stop();
+                graph.reopen();
+                return Err(error);
+            }
+        }
+        let generator = Generator::start(graph.clone(), runner.clone(), self.waiters.clone(), zero);
+        Ok(Running { runner, generator })
+    }
+}

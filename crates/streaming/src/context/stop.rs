@@ -1,0 +1,96 @@
+//! Stopping: at once, or in order.
+//!
+//! Gracefully, in this order:
+//! 1. sources stop taking in data, after what is on its way was stored;
+//! 2. the ticks go on for one more batch, which takes everything that was stored;
+//! 3. every batch that was formed is run;
+//! 4. listeners are told the last events;
+//! 5. the state becomes `Stopped`, and whoever waits is told.
+
+use std::time::Duration;
+
+use waterclock_base::world::lock;
+use waterclock_base::{Error, Result};
+
+use super::start::release_process;
+use super::{ContextState, Inner, StreamingContext};
+use crate::batch::Drain;
+use crate::listen::on_listener_thread;
+
+/// How a context stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Running jobs are cancelled and waiting batches dropped.
+    Now,
+    /// Everything that was received is processed first.
+    Gracefully,
+}
+
+impl StreamingContext {
+    /// Stops the context for good and waits until it has. Stopping twice, or before `start`, is allowed.
+    ///
+    /// # Errors
+    /// [`Error::Lifecycle`] when called by a listener, whose thread the stop has to wait for;
+    /// [`Error::Limit`] when a graceful stop took longer than `graceful_stop_timeout`: what was left is
+    /// then dropped.
+    pub fn stop(&self, how: Stop) -> Result<()> {
+        if on_listener_thread() {
+            let hint = "hand the wish to stop to another thread";
+            return Err(Error::Lifecycle { call: "stop", state: "calling this listener", hint });
+        }
+        if self.inner.halt(how) {
+            return Ok(());
+        }
+        Err(Error::Limit {
+            operator: "stop".into(),
+            needed: self.inner.waiters.unfinished() as u64,
+            limit: "the time of a graceful stop",
+            available: u64::try_from(self.inner.patience().as_millis()).unwrap_or(u64::MAX),
+            hint: "batches were dropped; raise `graceful_stop_timeout`",
+        })
+    }
+}
+
+impl Inner {
+    /// Stops; false when patience ran out.
+    pub(super) fn halt(&self, how: Stop) -> bool {
+        {
+            let mut life = lock(&self.life);
+            if life.state == ContextState::Stopped || life.stopping {
+                drop(life);
+                return true;
+            }
+            life.stopping = true;
+        }
+        let running = lock(&self.running).take();
+        let mut in_time = true;
+        if let Some(running) = running {
+            let graceful = how == Stop::Gracefully;
+            self.graph.sources().iter().for_each(|source| source.stop(graceful));
+            let drain = match (graceful, self.graph.settings.spark_rules.stop_after_second_tick) {
+                (false, _) => Drain::Now,
+                (true, false) => Drain::Ticks(1),
+                (true, true) => Drain::Ticks(2),
+            };
+            running.generator.stop(drain);
+            if graceful {
+                in_time = self.waiters.wait_for_all(self.patience());
+            }
+            if !graceful || !in_time {
+                self.graph.engine.cancel_all_jobs();
+            }
+            running.runner.stop(graceful && in_time);
+            self.graph.bus.stop();
+        }
+        release_process(self);
+        self.graph.stop();
+        lock(&self.life).state = ContextState::Stopped;
+        self.waiters.stopped();
+        in_time
+    }
+
+    fn patience(&self) -> Duration {
+        let settings = &self.graph.settings;
+        settings.graceful_stop_timeout.unwrap_or((settings.batch_interval * 10).max(Duration::from_secs(10)))
+    }
+}

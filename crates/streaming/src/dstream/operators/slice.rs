@@ -1,0 +1,35 @@
+//! `slice`: the datasets of a span of time.
+
+use waterclock_base::{BatchTime, Data, Error, Result};
+use waterclock_engine::Rdd;
+
+use crate::dstream::DStream;
+use crate::graph::{AnyNode, BatchCx};
+
+impl<T: Data> DStream<T> {
+    /// The stream's datasets from `from` to `to`, both included, oldest first.
+    ///
+    /// Both ends are rounded down to the stream's slide; times up to zero are left out; an end before the
+    /// begin gives nothing. What is no longer remembered is made again, as far as its parents still
+    /// remember: call [`remember`](crate::StreamingContext::remember) before `start` for as long as slices
+    /// reach back.
+    ///
+    /// # Errors
+    /// [`Error::Lifecycle`] before the context was started; the error of the stream that can't make its
+    /// dataset.
+    pub fn slice(&self, from: BatchTime, to: BatchTime) -> Result<Vec<Rdd<T>>> {
+        let zero = self.graph.zero().ok_or(Error::Lifecycle {
+            call: "slice",
+            state: "not started",
+            hint: "a stream has datasets only after `start`",
+        })?;
+        let slide = self.node.slide();
+        let (from, to) = (from.floor(slide, zero), to.floor(slide, zero));
+        let (engine, settings) = (&self.graph.engine, &self.graph.settings);
+        let mut datasets = Vec::new();
+        for t in from.to(to, slide).filter(|t| *t > zero) {
+            datasets.extend(self.node.rdd_at(t, &BatchCx { time: t, zero, engine, settings })?);
+        }
+        Ok(datasets)
+    }
+}

@@ -1,0 +1,274 @@
+//! A stream: how its dataset of a time is made, and which of them are remembered.
+
+use std::collections::{BTreeMap, HashSet};
+use std::panic::Location;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use waterclock_base::world::lock;
+use waterclock_base::{BatchTime, Data, Error, Record, Result, Settings, StreamId};
+use waterclock_engine::{Rdd, StorageLevel};
+
+use super::{BatchCx, Refusal};
+
+/// How a stream makes its dataset of a time.
+///
+/// # Contract
+/// 1. `compute` is called for valid times only (a whole number of slides after zero), by one thread at a
+///    time, at most once for each time that is still remembered, unless it failed.
+/// 2. `None` means that there is no dataset at this time, which is not the same as an empty one.
+pub(crate) trait StreamCompute<T: Data>: Send + Sync + 'static {
+    /// The dataset of time `t`.
+    fn compute(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>>;
+
+    /// The graph is about to start: its intervals are known now.
+    fn begin(&self, _node: &dyn AnyNode, _settings: &Settings) {}
+
+    /// The batch `t` was finished: state that it changed becomes the state, or is dropped.
+    fn settle(&self, _t: BatchTime, _how: Settled) {}
+
+    /// Datasets of this time and before are no longer needed.
+    fn forget(&self, _upto: BatchTime) {}
+}
+
+/// How a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// All its outputs succeeded.
+    Committed,
+    /// It failed and is skipped.
+    Skipped,
+}
+
+/// What is fixed about a stream when it is defined.
+pub(crate) struct Derive {
+    pub(crate) operator: &'static str,
+    pub(crate) site: &'static Location<'static>,
+    pub(crate) slide: Duration,
+    pub(crate) parents: Vec<Arc<dyn AnyNode>>,
+    /// How much longer than itself its parents must remember.
+    pub(crate) looks_back: Duration,
+    /// Slides between two checkpoints, for streams that hold state.
+    pub(crate) state: Option<StateKind>,
+}
+
+/// What kind of state a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StateKind {
+    /// Checkpointed by default at the least multiple of the slide that makes ten seconds.
+    TenSeconds,
+    /// Checkpointed by default every ten slides.
+    TenSlides,
+}
+
+impl Derive {
+    /// A stream with the slide of its first parent.
+    pub(crate) fn new(
+        operator: &'static str,
+        site: &'static Location<'static>,
+        parents: Vec<Arc<dyn AnyNode>>,
+    ) -> Self {
+        let slide = parents.first().map_or(Duration::ZERO, |parent| parent.slide());
+        Derive { operator, site, slide, parents, looks_back: Duration::ZERO, state: None }
+    }
+}
+
+/// A stream whose datasets are of `T`.
+pub(crate) struct StreamNode<T: Data> {
+    id: StreamId,
+    info: Derive,
+    refusal: Option<Refusal>,
+    body: Box<dyn StreamCompute<T>>,
+    name: OnceLock<String>,
+    persist: OnceLock<Persist<T>>,
+    checkpoint_interval: Mutex<Option<Duration>>,
+    remember: Mutex<Duration>,
+    made: Mutex<BTreeMap<BatchTime, Option<Rdd<T>>>>,
+}
+
+/// How the stream's datasets are kept.
+struct Persist<T: Data> {
+    level: StorageLevel,
+    apply: fn(&Rdd<T>, StorageLevel) -> Result<Rdd<T>>,
+}
+
+impl<T: Data> StreamNode<T> {
+    pub(crate) fn new(
+        id: StreamId,
+        info: Derive,
+        refusal: Option<Refusal>,
+        body: impl StreamCompute<T>,
+    ) -> Arc<Self> {
+        let remember = Mutex::new(info.slide);
+        Arc::new(StreamNode {
+            id,
+            info,
+            refusal,
+            body: Box::new(body),
+            name: OnceLock::new(),
+            persist: OnceLock::new(),
+            checkpoint_interval: Mutex::new(None),
+            remember,
+            made: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    pub(crate) fn set_name(&self, name: String) -> Result<(), String> {
+        self.name.set(name)
+    }
+
+    /// The dataset of time `t`: remembered, or made now. None at times that are not the stream's.
+    pub(crate) fn rdd_at(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
+        if !self.is_valid(t, cx.zero)? {
+            return Ok(None);
+        }
+        if let Some(made) = lock(&self.made).get(&t) {
+            return Ok(made.clone());
+        }
+        // Not under the lock: the program's own functions may be called.
+        let made = self.body.compute(t, cx)?;
+        if let (Some(rdd), Some(persist)) = (&made, self.persist.get()) {
+            (persist.apply)(rdd, persist.level)?;
+        }
+        Ok(lock(&self.made).entry(t).or_insert(made).clone())
+    }
+
+    fn is_valid(&self, t: BatchTime, zero: BatchTime) -> Result<bool> {
+        if self.info.slide.is_zero() {
+            return Err(self.cannot(t, "its slide is zero"));
+        }
+        Ok(t > zero && t.is_multiple_of(self.info.slide, zero))
+    }
+
+    /// The error of a stream that can't make its dataset.
+    pub(crate) fn cannot(&self, time: BatchTime, why: impl Into<String>) -> Error {
+        Error::Generate { time, operator: self.label(), why: why.into() }
+    }
+
+    /// The times of the datasets that are remembered.
+    pub(crate) fn remembered(&self) -> Vec<BatchTime> {
+        lock(&self.made).keys().copied().collect()
+    }
+
+    /// Where the stream's datasets are kept, if they are.
+    pub(crate) fn storage_level(&self) -> Option<StorageLevel> {
+        self.persist.get().map(|persist| persist.level)
+    }
+}
+
+impl<T: Record> StreamNode<T> {
+    /// Keeps the stream's datasets at this level; false when they are kept at another one.
+    pub(crate) fn persist(&self, level: StorageLevel) -> bool {
+        let apply = |rdd: &Rdd<T>, level| match rdd.storage_level() {
+            // A dataset that belongs to another stream as well keeps that stream's level.
+            Some(_) => Ok(rdd.clone()),
+            None => rdd.persist(level),
+        };
+        self.persist.get_or_init(|| Persist { level, apply }).level == level
+    }
+}
+
+/// A stream without its record type: what start, clean-up and validation see.
+pub(crate) trait AnyNode: Send + Sync + 'static {
+    fn id(&self) -> StreamId;
+    fn info(&self) -> &Derive;
+    fn name(&self) -> Option<&str>;
+    fn is_persisted(&self) -> bool;
+    fn checkpoint_interval(&self) -> Option<Duration>;
+    fn set_checkpoint_interval(&self, interval: Duration);
+    fn remember(&self) -> Duration;
+    fn set_remember(&self, duration: Duration);
+    fn begin(&self, settings: &Settings);
+    fn settle(&self, t: BatchTime, how: Settled);
+    /// Drops datasets that are older than `now` by what is remembered.
+    fn forget(&self, now: BatchTime, unpersist: bool);
+
+    fn slide(&self) -> Duration {
+        self.info().slide
+    }
+
+    /// How people call it.
+    fn label(&self) -> String {
+        match self.name() {
+            Some(name) => format!("{} ({name}) at {}", self.info().operator, self.info().site),
+            None => format!("{} at {}", self.info().operator, self.info().site),
+        }
+    }
+}
+
+impl<T: Data> AnyNode for StreamNode<T> {
+    fn id(&self) -> StreamId {
+        self.id
+    }
+
+    fn info(&self) -> &Derive {
+        &self.info
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.get().map(String::as_str)
+    }
+
+    fn is_persisted(&self) -> bool {
+        self.persist.get().is_some()
+    }
+
+    fn checkpoint_interval(&self) -> Option<Duration> {
+        *lock(&self.checkpoint_interval)
+    }
+
+    fn set_checkpoint_interval(&self, interval: Duration) {
+        *lock(&self.checkpoint_interval) = Some(interval);
+    }
+
+    fn remember(&self) -> Duration {
+        *lock(&self.remember)
+    }
+
+    fn set_remember(&self, duration: Duration) {
+        let mut remember = lock(&self.remember);
+        *remember = duration.max(*remember);
+    }
+
+    fn begin(&self, settings: &Settings) {
+        self.body.begin(self, settings);
+    }
+
+    fn settle(&self, t: BatchTime, how: Settled) {
+        self.body.settle(t, how);
+    }
+
+    fn forget(&self, now: BatchTime, unpersist: bool) {
+        let upto = now - self.remember();
+        let old = {
+            let mut made = lock(&self.made);
+            let kept = made.split_off(&BatchTime::from_millis(upto.as_millis() + 1));
+            std::mem::replace(&mut *made, kept)
+        };
+        // Datasets are let go outside the lock: freeing them may take a while.
+        for rdd in old.into_values().flatten() {
+            if unpersist {
+                rdd.unpersist();
+            }
+        }
+        self.body.forget(upto);
+    }
+}
+
+/// Adds `node` and everything above it to `found`, parents first.
+pub(crate) fn visit(
+    node: &Arc<dyn AnyNode>,
+    seen: &mut HashSet<StreamId>,
+    found: &mut Vec<Arc<dyn AnyNode>>,
+) {
+    if seen.insert(node.id()) {
+        for parent in &node.info().parents {
+            visit(parent, seen, found);
+        }
+        found.push(node.clone());
+    }
+}

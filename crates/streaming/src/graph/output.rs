@@ -1,0 +1,76 @@
+//! An output: what runs for every batch in which its stream has a dataset.
+
+use std::panic::Location;
+use std::sync::{Arc, OnceLock};
+
+use waterclock_base::{BatchTime, Data, OutputId, Result};
+use waterclock_engine::{Engine, Rdd};
+
+use super::{AnyNode, BatchCx, StreamNode};
+
+/// What an output may know while it runs.
+pub(crate) struct JobCx {
+    /// The batch.
+    pub(crate) time: BatchTime,
+    /// Runs its jobs.
+    pub(crate) engine: Engine,
+}
+
+/// The work of one output for one batch. It may be run again when it failed.
+pub(crate) type OutputJob = Box<dyn Fn(&JobCx) -> Result<()> + Send + Sync>;
+
+type Generate = dyn Fn(BatchTime, &BatchCx<'_>) -> Result<Option<OutputJob>> + Send + Sync;
+
+/// One output of the graph.
+pub(crate) struct OutputNode {
+    id: OutputId,
+    operator: &'static str,
+    site: &'static Location<'static>,
+    name: OnceLock<String>,
+    parent: Arc<dyn AnyNode>,
+    generate: Box<Generate>,
+}
+
+impl OutputNode {
+    pub(crate) fn new<T: Data>(
+        id: OutputId,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        parent: Arc<StreamNode<T>>,
+        run: impl Fn(Rdd<T>, &JobCx) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let run = Arc::new(run);
+        let node = parent.clone();
+        let generate = move |t, cx: &BatchCx<'_>| {
+            let Some(rdd) = node.rdd_at(t, cx)? else { return Ok(None) };
+            let run = run.clone();
+            Ok(Some(Box::new(move |cx: &JobCx| run(rdd.clone(), cx)) as OutputJob))
+        };
+        OutputNode { id, operator, site, name: OnceLock::new(), parent, generate: Box::new(generate) }
+    }
+
+    pub(crate) fn id(&self) -> OutputId {
+        self.id
+    }
+
+    pub(crate) fn parent(&self) -> &Arc<dyn AnyNode> {
+        &self.parent
+    }
+
+    pub(crate) fn set_name(&self, name: String) -> Result<(), String> {
+        self.name.set(name)
+    }
+
+    /// How people call it.
+    pub(crate) fn label(&self) -> String {
+        match self.name.get() {
+            Some(name) => name.clone(),
+            None => format!("{} at {}", self.operator, self.site),
+        }
+    }
+
+    /// Its job of batch `t`; none when its stream has no dataset then.
+    pub(crate) fn job(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<OutputJob>> {
+        (self.generate)(t, cx)
+    }
+}

@@ -1,0 +1,398 @@
+//! Where stored records go: the open block and the queue of one stream behind one lock.
+//!
+//! What a `store` does, in order:
+//!
+//! 1. wait for the rate limit and for room in the budget of received bytes;
+//! 2. under the lock, add to the open block, or make a block;
+//! 3. a block that was cut is registered: here a write-ahead log has its place, between the cut and the
+//!    queue;
+//! 4. return: only now may a reliable receiver acknowledge its source.
+//!
+//! A tick takes the same lock, so that everything whose `store` returned before it is in its batch.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use waterclock_base::world::{Clock, lock};
+use waterclock_base::{BatchTime, Codec, InputInfo, Record, Result, Settings, StreamId, Text};
+
+use super::generator::{BlockGenerator, CutRule};
+use super::limiter::RateLimiter;
+use crate::block::{BlockQueue, ReceivedBlock, ReceivedBytes, Stopwatch};
+
+/// Counts of one receiver since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiverCounts {
+    /// Records that were stored.
+    pub records: u64,
+    /// Bytes that they took, as far as they are known.
+    pub bytes: u64,
+    /// Blocks that were cut from them.
+    pub blocks: u64,
+    /// Blocks that are in no batch yet.
+    pub waiting_blocks: usize,
+    /// Records that were dropped by a documented rule.
+    pub dropped: u64,
+    /// Microseconds in which the rate limit held the receiver back.
+    pub limited_micros: u64,
+    /// Microseconds in which it was held back because too many received bytes were waiting.
+    pub held_back_micros: u64,
+    /// How often it was started.
+    pub runs: u32,
+}
+
+/// Takes records in, for one stream.
+pub(crate) struct Intake<T> {
+    stream: StreamId,
+    clock: Arc<dyn Clock>,
+    limiter: RateLimiter,
+    budget: Arc<ReceivedBytes>,
+    sizes: SizeEstimate<T>,
+    limited: Stopwatch,
+    held_back: Stopwatch,
+    inner: Mutex<Inner<T>>,
+}
+
+struct Inner<T> {
+    generator: BlockGenerator<T>,
+    queue: BlockQueue<T>,
+    counts: ReceiverCounts,
+}
+
+impl<T> Inner<T> {
+    /// A block was cut: it is registered, and so belongs to the next batch.
+    fn register(&mut self, block: impl IntoIterator<Item = ReceivedBlock<T>>) {
+        for block in block {
+            self.counts.blocks += 1;
+            self.queue.add(block);
+        }
+    }
+
+    fn count(&mut self, records: u64, bytes: u64) {
+        self.counts.records += records;
+        self.counts.bytes += bytes;
+    }
+}
+
+impl<T: Record> Intake<T> {
+    /// The intake of `stream`, which takes nothing until it is opened.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](waterclock_base::Error::Setting) for a block interval that can't be.
+    pub(crate) fn new(
+        stream: StreamId,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        budget: Arc<ReceivedBytes>,
+    ) -> Result<Self> {
+        let rule = CutRule::of(settings, budget.limit())?;
+        Ok(Intake {
+            stream,
+            limiter: RateLimiter::of(settings, clock.clone()),
+            sizes: SizeEstimate::new(),
+            limited: Stopwatch::new(clock.clone()),
+            held_back: Stopwatch::new(clock.clone()),
+            inner: Mutex::new(Inner {
+                generator: BlockGenerator::new(stream, rule, budget.clone()),
+                queue: BlockQueue::default(),
+                counts: ReceiverCounts::default(),
+            }),
+            budget,
+            clock,
+        })
+    }
+
+    /// Takes records from now on.
+    pub(crate) fn open(&self) -> Result<()> {
+        lock(&self.inner).generator.start()
+    }
+
+    /// Refuses records from now on and cuts the last block, which the next tick takes.
+    pub(crate) fn close(&self) {
+        let mut inner = lock(&self.inner);
+        let last = inner.generator.finish();
+        inner.register(last);
+    }
+
+    /// Stores one record in the open block.
+    pub(crate) fn add(&self, record: T, hurry: impl Fn() -> bool) -> Result<()> {
+        self.admit(1, hurry);
+        let bytes = self.sizes.of_one(&record);
+        let mut inner = lock(&self.inner);
+        let cut = inner.generator.add(record, bytes, || self.clock.now_micros())?;
+        inner.register(cut);
+        inner.count(1, bytes);
+        Ok(())
+    }
+
+    /// Stores records in the open block, together.
+    pub(crate) fn add_all(&self, records: Vec<T>, hurry: impl Fn() -> bool) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let count = records.len() as u64;
+        self.admit(count, hurry);
+        let bytes = self.sizes.of_all(&records);
+        let mut inner = lock(&self.inner);
+        let cut = inner.generator.add_all(records, bytes, || self.clock.now_micros())?;
+        inner.register(cut);
+        inner.count(count, bytes);
+        Ok(())
+    }
+
+    /// Stores records as a block of their own.
+    pub(crate) fn add_block(
+        &self,
+        records: Vec<T>,
+        metadata: Option<Box<str>>,
+        hurry: impl Fn() -> bool,
+    ) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let count = records.len() as u64;
+        self.admit(count, hurry);
+        let bytes = self.sizes.of_all(&records);
+        let mut inner = lock(&self.inner);
+        let (before, block) = inner.generator.add_block(records, bytes, metadata)?;
+        inner.register(before);
+        inner.register([block]);
+        inner.count(count, bytes);
+        Ok(())
+    }
+
+    /// Waits until `records` may be taken in, or until `hurry` holds.
+    fn admit(&self, records: u64, hurry: impl Fn() -> bool) {
+        if !self.limiter.try_acquire(records) {
+            self.limited.time(|| self.limiter.acquire(records, &hurry));
+        }
+        if !self.budget.has_room() {
+            self.held_back.time(|| self.budget.wait_for_room(&hurry));
+        }
+    }
+
+    /// Makes those who wait in a `store` look at their `hurry` again.
+    pub(crate) fn wake(&self) {
+        self.limiter.wake();
+        self.budget.wake();
+    }
+
+    /// Gives everything that was stored to the batch of `time` and says what that was. A time at or before
+    /// the last one changes nothing.
+    pub(crate) fn seal_and_allocate(&self, time: BatchTime) -> InputInfo {
+        let mut inner = lock(&self.inner);
+        let sealed = inner.generator.seal();
+        inner.register(sealed);
+        inner.queue.allocate(time);
+        let blocks = inner.queue.batch(time).unwrap_or_default();
+        InputInfo {
+            stream: self.stream,
+            records: blocks.iter().map(|block| block.len()).sum(),
+            description: describe(blocks),
+        }
+    }
+
+    /// The blocks of a batch.
+    pub(crate) fn blocks_at(&self, time: BatchTime) -> Option<Vec<Arc<ReceivedBlock<T>>>> {
+        lock(&self.inner).queue.batch(time).map(<[_]>::to_vec)
+    }
+
+    /// Drops the blocks of the batches before `before`.
+    pub(crate) fn forget(&self, before: BatchTime) {
+        let forgotten = lock(&self.inner).queue.forget(before);
+        drop(forgotten);
+    }
+
+    /// The limiter of its rate.
+    pub(crate) fn limiter(&self) -> &RateLimiter {
+        &self.limiter
+    }
+
+    /// What was counted here; dropped records and runs are counted elsewhere.
+    pub(crate) fn counts(&self) -> ReceiverCounts {
+        let inner = lock(&self.inner);
+        ReceiverCounts {
+            waiting_blocks: inner.queue.waiting().len(),
+            limited_micros: self.limited.micros(),
+            held_back_micros: self.held_back.micros(),
+            ..inner.counts
+        }
+    }
+}
+
+impl Intake<Text> {
+    /// Stores whole lines, `count` of them, in the open block.
+    pub(crate) fn add_lines(&self, lines: &str, count: u64, hurry: impl Fn() -> bool) -> Result<()> {
+        self.admit(count, hurry);
+        let mut inner = lock(&self.inner);
+        let cut = inner.generator.add_lines(lines, count, || self.clock.now_micros())?;
+        inner.register(cut);
+        inner.count(count, lines.len() as u64);
+        Ok(())
+    }
+}
+
+/// What the blocks of a batch were, for people: their metadata.
+fn describe<T>(blocks: &[Arc<ReceivedBlock<T>>]) -> String {
+    const SHOWN: usize = 10;
+    let mut noted = blocks.iter().filter_map(|block| block.metadata());
+    let mut text = noted.by_ref().take(SHOWN).collect::<Vec<_>>().join(", ");
+    let more = noted.count();
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+/// Estimates the memory of records: their own size, and for what they point to the bytes of their encoding,
+/// looked at once in a thousand records.
+struct SizeEstimate<T> {
+    seen: AtomicU64,
+    heap: AtomicU64,
+    record: PhantomData<fn(&T)>,
+}
+
+impl<T: Record> SizeEstimate<T> {
+    const EVERY: u64 = 1000;
+
+    fn new() -> Self {
+        SizeEstimate { seen: AtomicU64::new(0), heap: AtomicU64::new(0), record: PhantomData }
+    }
+
+    fn of_one(&self, record: &T) -> u64 {
+        self.of_all(std::slice::from_ref(record))
+    }
+
+    /// The bytes of all records. Calls the program's `Serialize`, so never under a lock.
+    fn of_all(&self, records: &[T]) -> u64 {
+        let count = records.len() as u64;
+        let own = count * size_of::<T>() as u64;
+        if !std::mem::needs_drop::<T>() {
+            return own;
+        }
+        let before = self.seen.fetch_add(count, Ordering::Relaxed);
+        // The first record, and every thousandth after it.
+        let to_next = (Self::EVERY - before % Self::EVERY) % Self::EVERY;
+        let due = usize::try_from(to_next).unwrap_or(usize::MAX);
+        for record in records.iter().skip(due).step_by(Self::EVERY as usize) {
+            self.sample(record, before == 0);
+        }
+        own + count * self.heap.load(Ordering::Relaxed)
+    }
+
+    fn sample(&self, record: &T, first: bool) {
+        let mut bytes = Vec::new();
+        // A record that can't be encoded says nothing of its size; the error shows where it must be encoded.
+        if (Codec::of().encode)(std::slice::from_ref(record), &mut bytes).is_ok() {
+            let found = bytes.len() as u64;
+            let before = self.heap.load(Ordering::Relaxed);
+            let mean = if first { found } else { (before * 7 + found).div_ceil(8) };
+            self.heap.store(mean, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use waterclock_base::world::{ManualClock, spawn};
+
+    use super::*;
+
+    fn intake<T: Record>(limit: u64) -> (Arc<Intake<T>>, Arc<ManualClock>) {
+        let clock = ManualClock::new();
+        let budget = ReceivedBytes::new(limit, clock.clone());
+        let intake = Intake::new(StreamId(0), &Settings::default(), clock.clone(), budget).unwrap();
+        intake.open().unwrap();
+        (Arc::new(intake), clock)
+    }
+
+    fn at(ms: i64) -> BatchTime {
+        BatchTime::from_millis(ms)
+    }
+
+    fn batch<T: Record>(intake: &Intake<T>, time: i64) -> Vec<T> {
+        let blocks = intake.blocks_at(at(time)).unwrap();
+        blocks.iter().flat_map(|block| block.records().to_vec()).collect()
+    }
+
+    /// T-176: the records of a batch are counted, by whatever way they came.
+    #[test]
+    fn a_tick_takes_all_that_was_stored_in_order() {
+        let (intake, _) = intake(1 << 20);
+        intake.add(1u64, || false).unwrap();
+        intake.add_block(vec![2, 3], Some("offsets 2-3".into()), || false).unwrap();
+        intake.add_all(vec![4, 5], || false).unwrap();
+        intake.add_block(vec![], None, || false).unwrap();
+        intake.add(6, || false).unwrap();
+        let info = intake.seal_and_allocate(at(1000));
+        assert_eq!((info.records, info.description.as_str()), (6, "offsets 2-3"));
+        assert_eq!(batch(&intake, 1000), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(intake.seal_and_allocate(at(1000)).records, 6);
+
+        intake.add(7, || false).unwrap();
+        intake.close();
+        assert!(intake.add(8, || false).is_err());
+        assert_eq!(intake.seal_and_allocate(at(2000)).records, 1);
+        assert_eq!(batch(&intake, 2000), [7]);
+        let counts = intake.counts();
+        assert_eq!((counts.records, counts.bytes, counts.blocks, counts.waiting_blocks), (7, 56, 4, 0));
+        assert!(intake.blocks_at(at(500)).is_none());
+    }
+
+    /// A batch larger than the memory budget: the receiver is held back until blocks are forgotten, and
+    /// nothing is lost.
+    #[test]
+    fn a_full_budget_holds_the_receiver_back() {
+        let (intake, clock) = intake::<u64>(80);
+        let storing = {
+            let intake = intake.clone();
+            spawn("storing", move || (0..100).for_each(|n| intake.add(n, || false).unwrap()))
+        };
+        let mut seen = Vec::new();
+        let mut time = 0;
+        while seen.len() < 100 {
+            time += 1;
+            assert!(intake.budget.used() <= 80);
+            intake.seal_and_allocate(at(time));
+            seen.extend(batch(&intake, time));
+            clock.advance(Duration::from_millis(1));
+            intake.forget(at(time + 1));
+        }
+        storing.join().unwrap();
+        assert_eq!(seen, (0..100).collect::<Vec<_>>());
+        assert_eq!(intake.budget.used(), 0);
+    }
+
+    #[test]
+    fn the_time_of_being_held_back_is_shown() {
+        let (intake, clock) = intake::<u64>(8);
+        intake.add(1, || false).unwrap();
+        let storing = {
+            let intake = intake.clone();
+            spawn("storing", move || intake.add(2, || false).unwrap())
+        };
+        while intake.counts().held_back_micros < 5000 {
+            clock.advance(Duration::from_millis(5));
+            std::thread::yield_now();
+        }
+        intake.seal_and_allocate(at(1));
+        intake.forget(at(2));
+        storing.join().unwrap();
+        assert!(intake.counts().held_back_micros >= 5000);
+    }
+
+    #[test]
+    fn the_heap_of_records_is_estimated_by_samples() {
+        let sizes = SizeEstimate::<String>::new();
+        let record = "x".repeat(99);
+        let own = size_of::<String>() as u64;
+        assert_eq!(sizes.of_one(&record), own + 100);
+        assert_eq!(sizes.of_one(&String::new()), own + 100);
+        assert_eq!(sizes.of_all(&vec![record; 5000]), 5000 * (own + 100));
+        assert_eq!(SizeEstimate::<u64>::new().of_one(&7), 8);
+    }
+}

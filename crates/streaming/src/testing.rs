@@ -1,0 +1,179 @@
+//! Virtual time: a program's streams under a clock that the test moves.
+//!
+//! Nothing sleeps. [`TestClock::advance_batches`] moves the clock by one batch interval at a time and returns
+//! when the batch is committed or failed, so that a test sees the same on any machine.
+//!
+//! ```
+//! use std::time::Duration;
+//! use waterclock_streaming::{Stop, testing};
+//!
+//! let (ssc, clock) = testing::manual_context("totals", Duration::from_secs(1))?;
+//! let seen = ssc.queue_stream(vec![vec![("a".to_owned(), 1)], vec![("a".into(), 2)]])
+//!     .reduce_by_key(|a, b| a + b)
+//!     .collect_batches();
+//! ssc.start()?;
+//! clock.advance_batches(2);
+//! assert_eq!(seen.sorted_at(2), [("a".to_owned(), 2)]);
+//! ssc.stop(Stop::Now)?;
+//! # Ok::<(), waterclock_base::Error>(())
+//! ```
+
+use std::fmt::Debug;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use waterclock_base::world::{Clock, ManualClock, World, spawn};
+use waterclock_base::{BatchTime, Data, Record, Result};
+use waterclock_engine::{Engine, Rdd};
+
+use crate::context::{Builder, Stop, StreamingContext};
+use crate::dstream::DStream;
+
+/// Moves the time of one context.
+#[derive(Clone)]
+pub struct TestClock {
+    clock: Arc<ManualClock>,
+    ssc: StreamingContext,
+}
+
+impl TestClock {
+    /// Moves the time by `batches` batch intervals, one after the other, waiting for each batch to be
+    /// committed or failed. Returns at once when the context is not active.
+    pub fn advance_batches(&self, batches: u32) {
+        let interval = self.ssc.settings().batch_interval;
+        for _ in 0..batches {
+            self.clock.advance(interval);
+            self.wait();
+        }
+    }
+
+    /// Moves the time by any amount, then waits for the batches that have become due.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.wait();
+    }
+
+    fn wait(&self) {
+        if let Some(zero) = self.ssc.zero_time() {
+            let due = self.clock.now().floor(self.ssc.settings().batch_interval, zero);
+            if due > zero {
+                self.ssc.inner.waiters.wait_for_batch(due);
+            }
+        }
+    }
+
+    /// The time that the context sees.
+    pub fn now(&self) -> BatchTime {
+        self.clock.now()
+    }
+
+    /// Stops the context gracefully while the time goes on, as it does outside of tests.
+    ///
+    /// # Errors
+    /// As [`StreamingContext::stop`].
+    pub fn stop_gracefully(&self) -> Result<()> {
+        let done = Arc::new(AtomicBool::new(false));
+        let (clock, seen) = (self.clone(), done.clone());
+        let ticking = spawn("test-clock", move || {
+            while !seen.load(Ordering::Acquire) {
+                clock.clock.advance(clock.ssc.settings().batch_interval);
+                clock.wait();
+            }
+        });
+        let outcome = self.ssc.stop(Stop::Gracefully);
+        done.store(true, Ordering::Release);
+        // Panics in the ticking thread are none of the caller's.
+        let _ = ticking.join();
+        outcome
+    }
+}
+
+/// A context under a clock that begins at the epoch and is moved by hand; two threads.
+///
+/// # Errors
+/// As [`Builder::build`].
+pub fn manual_context(app_name: &str, batch_interval: Duration) -> Result<(StreamingContext, TestClock)> {
+    manual(StreamingContext::builder(app_name).batch_interval(batch_interval).threads(2))
+}
+
+/// A context as `builder` makes it, under a clock that begins at the epoch and is moved by hand.
+///
+/// # Errors
+/// As [`Builder::build`].
+pub fn manual(builder: Builder) -> Result<(StreamingContext, TestClock)> {
+    let clock = ManualClock::new();
+    let ssc = builder.world(World::with_clock(clock.clone())).build()?;
+    Ok((ssc.clone(), TestClock { clock, ssc }))
+}
+
+/// A stream whose dataset of each batch is what `script` gives for its time; none where it gives none.
+#[track_caller]
+pub fn scripted<T: Data>(
+    ssc: &StreamingContext,
+    script: impl Fn(BatchTime, &Engine) -> Option<Rdd<T>> + Send + Sync + 'static,
+) -> DStream<T> {
+    let engine = ssc.engine().clone();
+    ssc.function_stream("scripted", Location::caller(), move |t| script(t, &engine))
+}
+
+/// Checks what an operation makes of batches of one second in two partitions: `expected` in partition
+/// order, batch by batch.
+///
+/// # Panics
+/// When something else comes out, or the stream can't run.
+#[track_caller]
+pub fn check_stream<T: Data, U: Record + PartialEq + Debug>(
+    input: Vec<Vec<T>>,
+    operation: impl FnOnce(DStream<T>) -> DStream<U>,
+    expected: Vec<Vec<U>>,
+) {
+    let seen = run_stream(input, operation, expected.len());
+    assert_eq!(seen, expected.into_iter().map(Some).collect::<Vec<_>>());
+}
+
+/// [`check_stream`] where the order of a batch's records does not matter.
+///
+/// # Panics
+/// As `check_stream`.
+#[track_caller]
+pub fn check_stream_unordered<T: Data, U: Record + Ord + Debug>(
+    input: Vec<Vec<T>>,
+    operation: impl FnOnce(DStream<T>) -> DStream<U>,
+    expected: Vec<Vec<U>>,
+) {
+    let sorted = |mut batch: Vec<U>| {
+        batch.sort();
+        batch
+    };
+    let seen: Vec<_> =
+        run_stream(input, operation, expected.len()).into_iter().map(|b| b.map(sorted)).collect();
+    assert_eq!(seen, expected.into_iter().map(|batch| Some(sorted(batch))).collect::<Vec<_>>());
+}
+
+/// Runs an operation over batches of one second in two partitions, and gives what each of the first
+/// `batches` batches had; none where it had no dataset or failed.
+///
+/// # Panics
+/// When the stream can't run.
+#[track_caller]
+pub fn run_stream<T: Data, U: Record>(
+    input: Vec<Vec<T>>,
+    operation: impl FnOnce(DStream<T>) -> DStream<U>,
+    batches: usize,
+) -> Vec<Option<Vec<U>>> {
+    let run = || -> Result<Vec<Option<Vec<U>>>> {
+        let (ssc, clock) = manual_context("run_stream", Duration::from_secs(1))?;
+        let seen = operation(ssc.queue_stream(input)).collect_batches();
+        ssc.start()?;
+        clock.advance_batches(u32::try_from(batches).unwrap_or(u32::MAX));
+        let seen = (1..).take(batches).map(|n| seen.nth(n)).collect();
+        ssc.stop(Stop::Now)?;
+        Ok(seen)
+    };
+    match run() {
+        Ok(seen) => seen,
+        Err(error) => panic!("the stream can't run: {error:?}"),
+    }
+}
