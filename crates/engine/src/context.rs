@@ -139,7 +139,9 @@ impl Engine {
         self.inner.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn next_rdd_id(&self) -> RddId {
+    /// A number for a dataset that is being defined, for bodies that need to know it: see
+    /// [`Define::build_with`](crate::Define::build_with).
+    pub fn next_rdd_id(&self) -> RddId {
         RddId(self.next())
     }
 

@@ -11,7 +11,7 @@ use super::run_job;
 use crate::chunk::Step;
 use crate::rdd::{Asked, Parent, Rdd};
 use crate::stage::{Claim, StageOutput, TaskOutput};
-use crate::task::{TaskCx, in_task, panic_error};
+use crate::task::{TaskCx, in_task, panic_message};
 
 struct ResultStage<T: Data, R, F> {
     id: StageId,
@@ -95,8 +95,9 @@ pub(crate) fn refuse_in_task(call: &'static str) -> Result<()> {
 
 /// Calls closures of the program at the driver, for the last step of an action.
 pub(crate) fn at_driver<R>(by: Asked, run: impl FnOnce() -> R) -> Result<R> {
-    catch_unwind(AssertUnwindSafe(run))
-        .map_err(|panic| panic_error(&format!("in {} at {}: ", by.operator, by.site), panic))
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| Error::Panic {
+        message: format!("in {} at {}: {}", by.operator, by.site, panic_message(panic)),
+    })
 }
 
 /// [`run_action`] for a call at another place.
