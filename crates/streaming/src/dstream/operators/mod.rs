@@ -5,15 +5,24 @@ mod filter;
 mod flat_map;
 mod map;
 
+// Record by record, where a closure may refuse one.
+mod drops; // what was left out, counted once
+mod rejected;
+mod try_map;
+
 // Partition by partition.
 mod map_partitions;
 
 // Batch by batch.
 mod count;
 mod reduce;
+mod top;
 mod transform;
 mod union;
 
 // Kept and asked for later.
 mod persist;
 mod slice;
+
+pub use rejected::Rejected;
+pub use try_map::OnBadRecord;
