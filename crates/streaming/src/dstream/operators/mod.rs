@@ -24,5 +24,6 @@ mod union;
 mod persist;
 mod slice;
 
+pub(crate) use count::Count;
 pub use rejected::Rejected;
 pub use try_map::OnBadRecord;

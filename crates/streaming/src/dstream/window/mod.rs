@@ -10,3 +10,7 @@ mod group_by_key;
 mod pieces; // which merged pieces a window is made of: pure
 mod reduce;
 mod reduce_by_key;
+
+// Kept up to date by what enters and what leaves.
+mod inverse;
+mod inverse_count;
