@@ -118,6 +118,11 @@ impl Engine {
         &self.inner.jobs
     }
 
+    /// As many partitions as `partitions`, but no more than can be filled by key group.
+    pub(crate) fn keyed_partitions(&self, partitions: usize) -> usize {
+        partitions.min(self.settings().key_groups as usize)
+    }
+
     /// Tells whoever listens.
     pub fn tell(&self, event: Event) {
         (self.inner.on_event)(event);
