@@ -11,6 +11,8 @@ mod pieces; // files into partitions: pure
 
 mod binary; // records of a fixed length
 mod custom; // a format of the program's own
+#[cfg(test)]
+mod tests;
 mod text; // lines
 
 use std::collections::BTreeMap;

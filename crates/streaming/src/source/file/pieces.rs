@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 
 use super::listing::FoundFile;
 use crate::block::gather;
@@ -17,9 +17,9 @@ const SPARK_BYTES: u64 = 32 << 20;
 pub(super) struct Piece {
     pub(super) file: Arc<FoundFile>,
     pub(super) range: Range<u64>,
-    /// Whether what was dropped of it has been counted. It is read again when a task is tried again or a
-    /// dataset computed twice.
-    pub(super) counted: AtomicBool,
+    /// How many of its lines were counted as dropped, because they are not UTF-8 and because they are too
+    /// long. It is read again when a task is tried again or a dataset computed twice.
+    pub(super) counted: [AtomicU64; 2],
 }
 
 /// Cuts files at multiples of `grain` (none: not at all) and gathers the pieces, in order, into at most `most`
@@ -33,7 +33,7 @@ pub(super) fn partitions(files: &[FoundFile], grain: Option<u64>, most: Option<u
         };
         let file = Arc::new(file.clone());
         for range in cuts(file.len, target, grain) {
-            pieces.push(Piece { file: file.clone(), range, counted: AtomicBool::new(false) });
+            pieces.push(Piece { file: file.clone(), range, counted: Default::default() });
         }
     }
     let bytes: Vec<u64> = pieces.iter().map(|piece| piece.range.end - piece.range.start).collect();

@@ -28,31 +28,41 @@ impl Format<Text> for Lines {
     }
 
     fn read(&self, piece: &Piece, stream: StreamId, cx: &TaskCx, out: &mut dyn Sink<Text>) -> Step {
+        let mut lines = LineBuffer::new(self.max_line_bytes);
+        let step = self.read_lines(piece, &mut lines, cx, out);
+        tell(lines.take_bad(), piece, stream, cx);
+        step
+    }
+}
+
+impl Lines {
+    fn read_lines(
+        &self,
+        piece: &Piece,
+        lines: &mut LineBuffer,
+        cx: &TaskCx,
+        out: &mut dyn Sink<Text>,
+    ) -> Step {
         let path = &piece.file.path;
         let mut file = cx.engine().world().disk.open(path).map_err(|error| cannot_read(path, error))?;
         let mut reading = Reading { piece, cx, file: &mut *file, at: piece.range.start, ends_line: true };
-        let mut lines = LineBuffer::new(self.max_line_bytes);
         let mut hand = |text: &str| hand_lines(text, cx, out);
         if piece.range.start > 0 {
-            reading.skip_line_from_before(&mut lines)?;
+            reading.skip_line_from_before(lines)?;
         }
         while reading.at < piece.range.end {
-            let count = reading.fill(&mut lines, piece.range.end)?;
+            let count = reading.fill(lines, piece.range.end)?;
             lines.received(count, &mut hand)?;
         }
         // The last line goes on into the next piece. If it is too long there is no need to read all of it.
         let enough = piece.range.end.saturating_add(self.max_line_bytes as u64 + 2);
         while !reading.ends_line && reading.at < piece.file.len.min(enough) {
-            let count = reading.fill(&mut lines, piece.file.len)?;
+            let count = reading.fill(lines, piece.file.len)?;
             let line = lines.space().get(..count).and_then(|fresh| memchr::memchr(b'\n', fresh));
             lines.received(line.map_or(count, |end| end + 1), &mut hand)?;
             reading.ends_line = line.is_some();
         }
-        lines.end(true, &mut hand)?;
-        if !piece.counted.swap(true, Ordering::Relaxed) {
-            tell(lines.take_bad(), stream, cx);
-        }
-        Ok(())
+        lines.end(true, &mut hand)
     }
 }
 
@@ -109,9 +119,11 @@ impl Reading<'_> {
     }
 }
 
-/// Tells listeners what was dropped.
-fn tell(bad: BadLines, stream: StreamId, cx: &TaskCx) {
-    for (why, records) in [("line not UTF-8", bad.not_utf8), ("line too long", bad.too_long)] {
+/// Tells listeners what was dropped, as far as that was not told before.
+fn tell(bad: BadLines, piece: &Piece, stream: StreamId, cx: &TaskCx) {
+    let dropped = [("line not UTF-8", bad.not_utf8), ("line too long", bad.too_long)];
+    for ((why, count), counted) in dropped.into_iter().zip(&piece.counted) {
+        let records = count.saturating_sub(counted.fetch_max(count, Ordering::Relaxed));
         if records > 0 {
             cx.engine().tell(Event::RecordsDropped { stream, why, records });
         }
