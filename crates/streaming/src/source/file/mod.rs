@@ -353,11 +353,52 @@ struct FilesOfBatch<F> {
 impl<T: Data, F: Format<T>> Compute<T> for FilesOfBatch<F> {
     fn compute(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
         let pieces = self.partitions.get(partition).into_iter().flatten();
-        // The program's own format is blamed for its panics; the operators behind it name themselves.
         let before = cx.enter(self.id);
-        let step = pieces.into_iter().try_for_each(|piece| self.format.read(piece, self.stream, cx, out));
-        cx.leave(before);
+        let mut behind = Behind { id: self.id, cx, before, failed: false, out };
+        let step =
+            pieces.into_iter().try_for_each(|piece| self.format.read(piece, self.stream, cx, &mut behind));
+        if step.is_ok() || behind.failed {
+            cx.leave(before);
+        }
         step
+    }
+}
+
+/// Notes who is at work, so that a file that can't be read is blamed on this source, and what goes wrong
+/// behind it is not.
+struct Behind<'a, T: Data> {
+    id: RddId,
+    cx: &'a TaskCx,
+    before: Option<RddId>,
+    failed: bool,
+    out: &'a mut dyn Sink<T>,
+}
+
+impl<T: Data> Behind<'_, T> {
+    fn call(&mut self, call: impl FnOnce(&mut dyn Sink<T>) -> Step) -> Step {
+        self.cx.leave(self.before);
+        let step = call(self.out);
+        self.cx.enter(self.id);
+        self.failed |= step.is_err();
+        step
+    }
+}
+
+impl<T: Data> Sink<T> for Behind<'_, T> {
+    fn push(&mut self, chunk: &mut Vec<T>) -> Step {
+        self.call(|out| out.push(chunk))
+    }
+
+    fn lend(&mut self, records: &[&T]) -> Step {
+        self.call(|out| out.lend(records))
+    }
+
+    fn wants_blocks(&self) -> bool {
+        self.out.wants_blocks()
+    }
+
+    fn block(&mut self, lines: &str) -> Step {
+        self.call(|out| out.block(lines))
     }
 }
 
