@@ -42,6 +42,7 @@ const LAYERS: &[Layers] = &[
             "stage",
             "executor",
             "task",
+            "lines",
             "block",
             "job",
             "rdd",
@@ -51,7 +52,7 @@ const LAYERS: &[Layers] = &[
     Layers {
         sources: "crates/streaming/src/",
         order: &[
-            "listen", "graph", "block", "job", "batch", "context", "receiver", "state", "dstream", "source",
+            "listen", "block", "graph", "job", "batch", "context", "receiver", "state", "dstream", "source",
             "testing",
         ],
     },
