@@ -13,6 +13,7 @@ use waterclock_engine::Rdd;
 
 use crate::graph::{AnyNode, BatchCx, Derive, Graph, StreamCompute, StreamNode};
 
+pub use keyed::{MapWithState, State, StateOptions, StateSpec};
 pub use output::{Collected, Output};
 
 /// A discretized stream: at each time of its slide one dataset of `T`, or none.

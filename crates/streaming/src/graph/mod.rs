@@ -208,7 +208,8 @@ impl Graph {
             return Err(error);
         }
         validate::validate(self)?;
-        remember::fix(self, zero);
+        remember::fix(self);
+        self.reachable().iter().for_each(|node| node.begin(&self.settings));
         let mut state = self.state();
         state.zero = Some(zero);
         state.phase = Phase::Started;

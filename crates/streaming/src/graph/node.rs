@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Data, Error, Record, Result, StreamId};
+use waterclock_base::{BatchTime, Data, Error, Record, Result, Settings, StreamId};
 use waterclock_engine::{Rdd, StorageLevel};
 
 use super::{BatchCx, Refusal};
@@ -20,6 +20,9 @@ use super::{BatchCx, Refusal};
 pub(crate) trait StreamCompute<T: Data>: Send + Sync + 'static {
     /// The dataset of time `t`.
     fn compute(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>>;
+
+    /// The graph is about to start: its intervals are known now.
+    fn begin(&self, _node: &dyn AnyNode, _settings: &Settings) {}
 
     /// The batch `t` was finished: state that it changed becomes the state, or is dropped.
     fn settle(&self, _t: BatchTime, _how: Settled) {}
@@ -179,6 +182,7 @@ pub(crate) trait AnyNode: Send + Sync + 'static {
     fn set_checkpoint_interval(&self, interval: Duration);
     fn remember(&self) -> Duration;
     fn set_remember(&self, duration: Duration);
+    fn begin(&self, settings: &Settings);
     fn settle(&self, t: BatchTime, how: Settled);
     /// Drops datasets that are older than `now` by what is remembered.
     fn forget(&self, now: BatchTime, unpersist: bool);
@@ -228,6 +232,10 @@ impl<T: Data> AnyNode for StreamNode<T> {
     fn set_remember(&self, duration: Duration) {
         let mut remember = lock(&self.remember);
         *remember = duration.max(*remember);
+    }
+
+    fn begin(&self, settings: &Settings) {
+        self.body.begin(self, settings);
     }
 
     fn settle(&self, t: BatchTime, how: Settled) {

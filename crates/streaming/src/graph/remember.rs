@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use waterclock_base::BatchTime;
-
 use super::node::StateKind;
 use super::{AnyNode, Graph};
 
 /// Fixes what every stream remembers, from the outputs upwards.
-pub(crate) fn fix(graph: &Graph, _zero: BatchTime) {
+pub(crate) fn fix(graph: &Graph) {
     let least = graph.remember().unwrap_or(Duration::ZERO);
     for output in graph.outputs() {
         ask(output.parent(), least);

@@ -1,0 +1,238 @@
+//! `update_state_by_key`: a state for each key, made anew for every key in every batch.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use waterclock_base::{BatchTime, Data, Key, Record, Result};
+use waterclock_engine::{Parent, Rdd, Sink, Step, TaskCx};
+
+use super::StateOptions;
+use super::state_stream::{StateStream, snapshot};
+use crate::dstream::DStream;
+use crate::graph::{BatchCx, Settled, StateKind, StreamCompute, StreamNode};
+use crate::state::{Change, Changed, Delta, Entry, Rows, StateStage, Update, Updated, View};
+
+/// # Pairs: state across batches
+impl<K: Key, V: Record> DStream<(K, V)> {
+    /// A state for each key: after each batch `f` makes it from the batch's values of the key, in order, and
+    /// the state before. The result has every key with its state, in every batch.
+    ///
+    /// `f` is called for *every* key that has a state, with no values where the batch has none; answering
+    /// `None` removes the key. Cost is in proportion to all keys:
+    /// [`map_with_state`](DStream::map_with_state) touches only those of the batch. A time without a dataset
+    /// counts as a batch without values.
+    ///
+    /// # Recovery
+    /// A batch that fails leaves the state as it was. `f` may be called again for the same batch and must be
+    /// a function of its arguments.
+    ///
+    /// ```
+    /// use waterclock_streaming::testing::check_stream_unordered;
+    /// check_stream_unordered(
+    ///     vec![vec![(7, 1), (8, 2)], vec![], vec![(7, 3)]],
+    ///     |s| s.update_state_by_key(|new: Vec<i32>, old: Option<i32>| {
+    ///         Some(old.unwrap_or(0) + new.iter().sum::<i32>())
+    ///     }),
+    ///     vec![vec![(7, 1), (8, 2)], vec![(7, 1), (8, 2)], vec![(7, 4), (8, 2)]],
+    /// );
+    /// ```
+    #[track_caller]
+    pub fn update_state_by_key<S: Record>(
+        &self,
+        f: impl Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+    ) -> DStream<(K, S)> {
+        self.update_state_as(Location::caller(), StateOptions::new(), move |_, _, new, old| f(new, old))
+    }
+
+    /// [`update_state_by_key`](DStream::update_state_by_key) with options.
+    #[track_caller]
+    pub fn update_state_by_key_with<S: Record>(
+        &self,
+        f: impl Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+        options: StateOptions<K, S>,
+    ) -> DStream<(K, S)> {
+        self.update_state_as(Location::caller(), options, move |_, _, new, old| f(new, old))
+    }
+
+    /// [`update_state_by_key`](DStream::update_state_by_key) whose function also learns the batch time and
+    /// the key.
+    #[track_caller]
+    pub fn update_state_by_key_at<S: Record>(
+        &self,
+        f: impl Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+        options: StateOptions<K, S>,
+    ) -> DStream<(K, S)> {
+        self.update_state_as(Location::caller(), options, f)
+    }
+
+    fn update_state_as<S: Record>(
+        &self,
+        site: &'static Location<'static>,
+        options: StateOptions<K, S>,
+        f: impl Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+    ) -> DStream<(K, S)> {
+        let operator = "update_state_by_key";
+        let partitioner = options.resolve(&self.graph.engine);
+        let stream = StateStream::new(operator, site, partitioner, &self.graph.engine, false);
+        let body =
+            UpdateState { parent: self.node.clone(), stream, initial: options.initial, f: Arc::new(f) };
+        let mut info = self.derived(operator, site);
+        info.state = Some(StateKind::TenSeconds);
+        self.define(info, body)
+    }
+}
+
+struct UpdateState<K: Key, V: Record, S: Record, F> {
+    parent: Arc<StreamNode<(K, V)>>,
+    stream: StateStream<K, S, ()>,
+    initial: Option<Rdd<(K, S)>>,
+    f: Arc<F>,
+}
+
+impl<K, V, S, F> StreamCompute<(K, S)> for UpdateState<K, V, S, F>
+where
+    K: Key,
+    V: Record,
+    S: Record,
+    F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+{
+    fn compute(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<(K, S)>>> {
+        let slide = crate::graph::AnyNode::slide(&*self.parent);
+        let versions = &self.stream.versions;
+        let made = versions.at(t, cx.zero, slide, |time, before| self.version(time, before, cx))?;
+        let show = |key: &K, state: &S| Some((key.clone(), state.clone()));
+        Ok(made.map(|stage| snapshot(&self.stream, stage, t, cx.engine, show)))
+    }
+
+    fn settle(&self, t: BatchTime, how: Settled) {
+        self.stream.versions.settle(t, how);
+    }
+
+    fn forget(&self, _upto: BatchTime) {
+        self.stream.versions.forget();
+    }
+}
+
+impl<K, V, S, F> UpdateState<K, V, S, F>
+where
+    K: Key,
+    V: Record,
+    S: Record,
+    F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+{
+    /// The stage of one version. A time without a dataset begins no state.
+    fn version(
+        &self,
+        time: BatchTime,
+        before: Option<Arc<StateStage<K, S, ()>>>,
+        cx: &BatchCx<'_>,
+    ) -> Result<Option<Arc<StateStage<K, S, ()>>>> {
+        let data = self.parent.rdd_at(time, cx)?;
+        let begins = !self.stream.versions.any();
+        if data.is_none() && begins {
+            return Ok(None);
+        }
+        let update = UpdateAll {
+            time,
+            seed: self.stream.versions.store().seed(),
+            data: data.map(|rdd| self.stream.spread(&rdd)),
+            initial: self.initial.as_ref().filter(|_| begins).map(|rdd| self.stream.spread(rdd)),
+            f: self.f.clone(),
+        };
+        Ok(Some(self.stream.stage(time, before, cx.engine, update)))
+    }
+}
+
+/// Runs the function for every key of a partition.
+struct UpdateAll<K: Key, V: Record, S: Record, F> {
+    time: BatchTime,
+    seed: u64,
+    data: Option<Rdd<(K, V)>>,
+    initial: Option<Rdd<(K, S)>>,
+    f: Arc<F>,
+}
+
+impl<K, V, S, F> Update<K, S, ()> for UpdateAll<K, V, S, F>
+where
+    K: Key,
+    V: Record,
+    S: Record,
+    F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+{
+    fn parents(&self) -> Vec<Parent> {
+        let data = self.data.iter().map(Rdd::lineage);
+        data.chain(self.initial.iter().map(Rdd::lineage)).map(Parent::Narrow).collect()
+    }
+
+    fn update(&self, partition: usize, before: &View<'_, K, S>, cx: &TaskCx) -> Step<Updated<K, S, ()>> {
+        let mut groups = Groups { cx, rows: Rows::new(self.seed) };
+        if let Some(data) = &self.data {
+            data.compute(partition, cx, &mut groups)?;
+        }
+        let mut groups = groups.rows;
+        let mut delta = Delta::new(self.time, before.epoch(), Rows::new(self.seed));
+        let mut change = |at: Option<u32>, key: &K, new: Vec<V>, old: Option<S>| {
+            let known = old.is_some();
+            let change = match (self.f)(self.time, key, new, old) {
+                Some(state) => Change::Set(Entry { state, touched: self.time }),
+                None if known => Change::Removed,
+                None => return,
+            };
+            delta.rows.insert(delta.rows.hash(key), key.clone(), Changed { at, change });
+        };
+        before.for_each(|at, key, entry| {
+            cx.check()?;
+            change(at, key, take(&mut groups, key), Some(entry.state.clone()));
+            Ok(())
+        })?;
+        for (key, state) in last_of_each(self.initial.as_ref(), partition, self.seed, cx)? {
+            change(None, &key, take(&mut groups, &key), Some(state));
+        }
+        for (key, values) in groups.into_rows() {
+            change(None, &key, values, None);
+        }
+        Ok(Updated { delta, emitted: Vec::new() })
+    }
+}
+
+/// The values of a key, taken out of the groups.
+fn take<K: Key, V>(groups: &mut Rows<K, Vec<V>>, key: &K) -> Vec<V> {
+    let at = groups.find(groups.hash(key), key);
+    at.and_then(|at| groups.remove(at)).map_or_else(Vec::new, |(_, values)| values)
+}
+
+/// The initial state of a partition, the last record of each key.
+pub(super) fn last_of_each<K: Key, S: Record>(
+    initial: Option<&Rdd<(K, S)>>,
+    partition: usize,
+    seed: u64,
+    cx: &TaskCx,
+) -> Step<impl Iterator<Item = (K, S)>> {
+    let mut last = Groups { cx, rows: Rows::new(seed) };
+    if let Some(initial) = initial {
+        initial.compute(partition, cx, &mut last)?;
+    }
+    Ok(last.rows.into_rows().filter_map(|(key, mut states)| Some((key, states.pop()?))))
+}
+
+/// Gathers the values of each key, in order.
+struct Groups<'a, K, V> {
+    cx: &'a TaskCx,
+    rows: Rows<K, Vec<V>>,
+}
+
+impl<K: Key, V: Data> Sink<(K, V)> for Groups<'_, K, V> {
+    fn push(&mut self, chunk: &mut Vec<(K, V)>) -> Step {
+        self.cx.check()?;
+        for (key, value) in chunk.drain(..) {
+            let hash = self.rows.hash(&key);
+            match self.rows.find(hash, &key).and_then(|at| self.rows.row_mut(at)) {
+                Some((_, values)) => values.push(value),
+                None => {
+                    self.rows.insert(hash, key, vec![value]);
+                }
+            }
+        }
+        Ok(())
+    }
+}

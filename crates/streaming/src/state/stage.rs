@@ -1,0 +1,170 @@
+//! The tasks that make a new version of the state.
+
+use std::borrow::Cow;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use waterclock_base::world::lock;
+use waterclock_base::{BatchTime, Data, Error, Key, Result, StageId};
+use waterclock_engine::{
+    Claim, Compute, Engine, Halt, Parent, Sink, StageOutput, Step, TaskCx, TaskOutput, lend_all,
+};
+
+use super::{Delta, Pin, StateStore, View};
+
+/// What a task of a state stage makes: the delta, and records that it emits on the way.
+pub(crate) struct Updated<K, S, M> {
+    pub(crate) delta: Delta<K, S>,
+    pub(crate) emitted: Vec<M>,
+}
+
+/// How the state of a partition changes in one batch. It must only answer: the task may run several times.
+pub(crate) trait Update<K: Key, S: Data, M: Data>: Send + Sync + 'static {
+    /// What its tasks read, besides the state.
+    fn parents(&self) -> Vec<Parent>;
+    /// Makes the delta of a partition from what is before.
+    fn update(&self, partition: usize, before: &View<'_, K, S>, cx: &TaskCx) -> Step<Updated<K, S, M>>;
+}
+
+/// Makes one version of a stream's state.
+pub(crate) struct StateStage<K: Key, S: Data, M: Data> {
+    id: StageId,
+    operator: &'static str,
+    site: &'static Location<'static>,
+    time: BatchTime,
+    store: Arc<StateStore<K, S>>,
+    /// The version before, where that is not made yet.
+    before: RwLock<Option<Arc<StateStage<K, S, M>>>>,
+    update: Box<dyn Update<K, S, M>>,
+    emitted: Mutex<Vec<Option<Arc<Vec<M>>>>>,
+    claim: Claim,
+}
+
+impl<K: Key, S: Data, M: Data> StateStage<K, S, M> {
+    pub(crate) fn new(
+        engine: &Engine,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        time: BatchTime,
+        store: Arc<StateStore<K, S>>,
+        before: Option<Arc<StateStage<K, S, M>>>,
+        update: impl Update<K, S, M>,
+    ) -> Arc<Self> {
+        let emitted = (0..store.partitions()).map(|_| None).collect();
+        Arc::new(StateStage {
+            id: engine.next_stage_id(),
+            operator,
+            site,
+            time,
+            store,
+            before: RwLock::new(before),
+            update: Box::new(update),
+            emitted: Mutex::new(emitted),
+            claim: Claim::default(),
+        })
+    }
+
+    /// Cuts the chain: this version is the state, or never will be.
+    pub(crate) fn settle(&self) {
+        *self.before.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The records that a task emitted.
+    fn emitted(&self, partition: usize) -> Step<Arc<Vec<M>>> {
+        lock(&self.emitted).get(partition).cloned().flatten().ok_or(Halt::Missing)
+    }
+}
+
+impl<K: Key, S: Data, M: Data> StageOutput for StateStage<K, S, M> {
+    fn id(&self) -> StageId {
+        self.id
+    }
+
+    fn operator(&self) -> Cow<'static, str> {
+        self.operator.into()
+    }
+
+    fn site(&self) -> &'static Location<'static> {
+        self.site
+    }
+
+    fn parents(&self) -> Vec<Parent> {
+        let before = self.before.read().unwrap_or_else(PoisonError::into_inner);
+        let before = before.clone().map(|stage| Parent::Stage(stage as Arc<dyn StageOutput>));
+        self.update.parents().into_iter().chain(before).collect()
+    }
+
+    fn tasks(&self) -> usize {
+        self.store.partitions()
+    }
+
+    fn missing(&self) -> Vec<usize> {
+        let emitted = lock(&self.emitted);
+        (0..emitted.len()).filter(|&partition| emitted[partition].is_none()).collect()
+    }
+
+    fn run(&self, partition: usize, cx: &TaskCx) -> Step<TaskOutput> {
+        // Everything strictly before this batch.
+        let before = BatchTime::from_millis(self.time.as_millis() - 1);
+        let view = self.store.view(partition, before);
+        Ok(Box::new(self.update.update(partition, &view, cx)?))
+    }
+
+    fn install(&self, partition: usize, output: TaskOutput) -> Result<()> {
+        let wrong = || Error::Internal { what: format!("the state of {} got another delta", self.operator) };
+        let updated = output.downcast::<Updated<K, S, M>>().map_err(|_| wrong())?;
+        self.store.install(partition, updated.delta);
+        *lock(&self.emitted).get_mut(partition).ok_or_else(wrong)? = Some(Arc::new(updated.emitted));
+        Ok(())
+    }
+
+    fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        let emitted = lock(&self.emitted);
+        emitted.iter().try_fold(0, |sum, records| Some(sum + size_of_val(&records.as_ref()?[..]) as u64))
+    }
+}
+
+/// The records that a state stage emitted, as a dataset.
+pub(crate) struct Emitted<K: Key, S: Data, M: Data>(pub(crate) Arc<StateStage<K, S, M>>);
+
+impl<K: Key, S: Data, M: Data> Compute<M> for Emitted<K, S, M> {
+    fn compute(&self, partition: usize, _cx: &TaskCx, out: &mut dyn Sink<M>) -> Step {
+        lend_all(&self.0.emitted(partition)?, out)
+    }
+}
+
+/// The whole state after a batch, as a dataset: of each key what `show` makes of its state, if anything.
+pub(crate) struct Snapshot<K: Key, S: Data, M: Data, F> {
+    pub(crate) pin: Pin<K, S>,
+    /// Kept so that the version is made before it is read.
+    pub(crate) stage: Arc<StateStage<K, S, M>>,
+    pub(crate) show: F,
+}
+
+impl<K, S, M, O, F> Compute<O> for Snapshot<K, S, M, F>
+where
+    K: Key,
+    S: Data,
+    M: Data,
+    O: Data,
+    F: Fn(&K, &S) -> Option<O> + Send + Sync + 'static,
+{
+    fn compute(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<O>) -> Step {
+        self.stage.emitted(partition)?;
+        let view = self.pin.view(partition);
+        let mut chunk = Vec::with_capacity(waterclock_engine::CHUNK);
+        view.for_each(|_, key, entry| {
+            chunk.extend((self.show)(key, &entry.state));
+            if chunk.len() >= waterclock_engine::CHUNK {
+                cx.check()?;
+                out.push(&mut chunk)?;
+            }
+            Ok(())
+        })?;
+        if chunk.is_empty() { Ok(()) } else { out.push(&mut chunk) }
+    }
+}

@@ -1,0 +1,114 @@
+//! The versions of a stream's state, batch by batch: which exist, which must be made first, which were skipped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use waterclock_base::world::lock;
+use waterclock_base::{BatchTime, Data, Key, Result};
+
+use super::{StateStage, StateStore};
+use crate::graph::Settled;
+
+/// The versions that a state stream is at.
+pub(crate) struct Versions<K: Key, S: Data, M: Data> {
+    store: Arc<StateStore<K, S>>,
+    state: Mutex<State<K, S, M>>,
+}
+
+struct State<K: Key, S: Data, M: Data> {
+    /// Made and not yet settled, oldest first.
+    open: BTreeMap<BatchTime, Arc<StateStage<K, S, M>>>,
+    /// The newest version that is committed.
+    settled: Option<BatchTime>,
+    /// Times whose batch failed: they never get a version.
+    skipped: BTreeSet<BatchTime>,
+}
+
+impl<K: Key, S: Data, M: Data> Versions<K, S, M> {
+    pub(crate) fn new(store: Arc<StateStore<K, S>>) -> Self {
+        let state = State { open: BTreeMap::new(), settled: None, skipped: BTreeSet::new() };
+        Versions { store, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<StateStore<K, S>> {
+        &self.store
+    }
+
+    /// The version of time `t`, making those between it and the last one first, oldest first: a state
+    /// stream has a version at each of its own slides, also where a consumer asks for only some.
+    ///
+    /// `make(time, version before)` gives none where there is nothing to begin a state from.
+    pub(crate) fn at(
+        &self,
+        t: BatchTime,
+        zero: BatchTime,
+        slide: Duration,
+        make: impl Fn(BatchTime, Option<Arc<StateStage<K, S, M>>>) -> Result<Option<Arc<StateStage<K, S, M>>>>,
+    ) -> Result<Option<Arc<StateStage<K, S, M>>>> {
+        let begin = self.first_to_make(zero) + slide;
+        for time in begin.to(t, slide) {
+            let before = {
+                let state = lock(&self.state);
+                if state.open.contains_key(&time) || state.skipped.contains(&time) {
+                    continue;
+                }
+                state.open.range(..time).next_back().map(|(_, stage)| stage.clone())
+            };
+            if let Some(stage) = make(time, before)? {
+                lock(&self.state).open.insert(time, stage);
+            }
+        }
+        Ok(lock(&self.state).open.get(&t).cloned())
+    }
+
+    /// Whether any version exists, committed or on its way.
+    pub(crate) fn any(&self) -> bool {
+        self.store.committed().is_some() || !lock(&self.state).open.is_empty()
+    }
+
+    /// The newest version that exists, committed or on its way.
+    pub(crate) fn newest(&self) -> Option<BatchTime> {
+        let open = lock(&self.state).open.keys().next_back().copied();
+        open.or_else(|| self.store.committed())
+    }
+
+    fn first_to_make(&self, zero: BatchTime) -> BatchTime {
+        lock(&self.state).settled.unwrap_or(zero)
+    }
+
+    /// A batch is over: its version, and those made on its behalf, become the state or are dropped.
+    pub(crate) fn settle(&self, t: BatchTime, how: Settled) {
+        let closed = {
+            let mut state = lock(&self.state);
+            let open = state.open.split_off(&BatchTime::from_millis(t.as_millis() + 1));
+            match (how, state.open.keys().next_back().copied()) {
+                (Settled::Committed, Some(newest)) => state.settled = Some(newest),
+                (Settled::Committed, None) => {}
+                (Settled::Skipped, _) => {
+                    state.skipped.insert(t);
+                }
+            }
+            std::mem::replace(&mut state.open, open)
+        };
+        let newest = closed.keys().next_back().copied();
+        for (time, stage) in &closed {
+            stage.settle();
+            if how == Settled::Skipped {
+                self.store.roll_back(*time);
+            }
+        }
+        if let (Settled::Committed, Some(newest)) = (how, newest) {
+            self.store.commit(newest);
+        }
+    }
+
+    /// Old datasets were let go of, and with them perhaps the last reader of an old version.
+    pub(crate) fn forget(&self) {
+        let mut state = lock(&self.state);
+        let settled = state.settled;
+        state.skipped.retain(|skipped| settled.is_none_or(|settled| *skipped > settled));
+        drop(state);
+        self.store.fold();
+    }
+}
