@@ -16,6 +16,8 @@ mod quirks; // what differs on purpose
 mod run; // cases of batches
 mod scene; // a context with its sources
 mod script; // cases of a context's life
+mod state_functions; // what state operations apply
+mod state_steps; // the steps that keep state
 mod steps; // the steps of a pipeline
 mod stream; // where a pipeline is
 mod transforms; // functions of whole datasets

@@ -7,6 +7,7 @@ use waterclock::{DStream, Keyed};
 
 use crate::functions;
 use crate::scene::Scene;
+use crate::state_steps;
 use crate::stream::{Stream, Trouble};
 use crate::transforms;
 use crate::value::{Value, canonical_list};
@@ -119,6 +120,9 @@ fn apply(scene: &mut Scene, stream: &Stream, step: &Step<'_>) -> Result<Stream, 
         return Ok(next);
     }
     if let Some(next) = key_step(stream, step)? {
+        return Ok(next);
+    }
+    if let Some(next) = state_steps::step(scene, stream, step)? {
         return Ok(next);
     }
     match transforms::step(scene, stream, step)? {
