@@ -3,6 +3,7 @@
 mod keyed; // by key
 mod operators; // record by record, batch by batch
 mod output; // what leaves
+mod window; // over several batches
 
 use std::panic::Location;
 use std::sync::Arc;

@@ -110,6 +110,11 @@ impl<K: Hash + Eq, V> Rows<K, V> {
         self.rows.iter().enumerate().filter_map(|(at, row)| Some((at as u32, row.as_ref()?)))
     }
 
+    /// Shows each row, its value to be changed.
+    pub(crate) fn for_each_mut(&mut self, mut show: impl FnMut(&K, &mut V)) {
+        self.rows.iter_mut().flatten().for_each(|(key, value)| show(key, value));
+    }
+
     /// The rows, in insertion order.
     pub(crate) fn into_rows(self) -> impl Iterator<Item = (K, V)> {
         self.rows.into_iter().flatten()

@@ -2,4 +2,3 @@
 
 mod collect;
 mod count;
-mod take;

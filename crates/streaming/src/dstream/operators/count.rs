@@ -46,7 +46,7 @@ impl<T: Key> DStream<T> {
 }
 
 /// Counts without looking.
-struct Count;
+pub(crate) struct Count;
 
 impl<T: Data> FoldAll<T> for Count {
     type Sum = u64;

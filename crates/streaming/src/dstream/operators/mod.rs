@@ -17,3 +17,5 @@ mod union;
 // Kept and asked for later.
 mod persist;
 mod slice;
+
+pub(crate) use count::Count;
