@@ -22,6 +22,7 @@ mod steps; // the steps of a pipeline
 mod stream; // where a pipeline is
 mod transforms; // functions of whole datasets
 mod value; // the record
+mod window_steps; // the steps that look at several batches
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use crate::state_steps;
 use crate::stream::{Stream, Trouble};
 use crate::transforms;
 use crate::value::{Value, canonical_list};
+use crate::window_steps;
 
 /// A step: its name and its arguments.
 pub(crate) struct Step<'a> {
@@ -120,6 +121,9 @@ fn apply(scene: &mut Scene, stream: &Stream, step: &Step<'_>) -> Result<Stream, 
         return Ok(next);
     }
     if let Some(next) = key_step(stream, step)? {
+        return Ok(next);
+    }
+    if let Some(next) = window_steps::step(stream, step)? {
         return Ok(next);
     }
     if let Some(next) = state_steps::step(scene, stream, step)? {

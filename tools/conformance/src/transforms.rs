@@ -39,6 +39,26 @@ pub(crate) fn step(scene: &mut Scene, stream: &Stream, step: &Step<'_>) -> Resul
     })))
 }
 
+/// As pairs.
+fn pairs(rdd: &Rdd<Value>) -> Rdd<(Value, Value)> {
+    rdd.map(Value::into_pair)
+}
+
+/// Pairs as rows.
+fn unpaired(rdd: &Rdd<(Value, Value)>) -> Rdd<Value> {
+    rdd.map(|(k, v)| Value::pair(k, v))
+}
+
+/// Joined pairs as rows.
+fn joined(rdd: &Rdd<(Value, (Value, Value))>) -> Rdd<Value> {
+    rdd.map(|(k, (v, w))| Value::pair(k, Value::pair(v, w)))
+}
+
+/// Left-joined pairs as rows, null where nothing was found.
+fn left_joined(rdd: &Rdd<(Value, (Value, Option<Value>))>) -> Rdd<Value> {
+    rdd.map(|(k, (v, w))| Value::pair(k, Value::pair(v, w.unwrap_or(Value::Null))))
+}
+
 /// A dataset of these rows in one partition.
 fn rows(like: &Rdd<Value>, rows: Vec<Value>) -> Rdd<Value> {
     like.engine().parallelize(rows, 1)
@@ -52,6 +72,14 @@ fn millis(time: BatchTime) -> Value {
 fn plain(name: &str) -> Option<fn(Rdd<Value>, BatchTime) -> Outcome> {
     Some(match name {
         "identity" => |rdd, _| Ok(rdd),
+        "distinct" => |rdd, _| Ok(rdd.distinct()),
+        "sort" => |rdd, _| Ok(rdd.sort()?),
+        "sort_desc" => |rdd, _| Ok(rdd.sort_by(Value::clone, false, rdd.partitions())?),
+        "sort_by_key" => |rdd, _| Ok(unpaired(&pairs(&rdd).sort_by_key(true, rdd.partitions())?)),
+        "sort_by_key_desc" => |rdd, _| Ok(unpaired(&pairs(&rdd).sort_by_key(false, rdd.partitions())?)),
+        "zip_with_index" => |rdd, _| {
+            Ok(rdd.zip_with_index().map(|(x, index)| Value::pair(x, Value::count(index))))
+        },
         "count" => |rdd, _| Ok(rows(&rdd, vec![Value::count(rdd.count()?)])),
         "sum_all" => |rdd, _| Ok(rows(&rdd, vec![Value::Int(crate::functions::sum(&rdd.collect()?))])),
         "num_partitions" => |rdd, _| Ok(rows(&rdd, vec![Value::count(rdd.partitions())])),
@@ -69,6 +97,10 @@ fn plain(name: &str) -> Option<fn(Rdd<Value>, BatchTime) -> Outcome> {
 fn numbered(name: &str) -> Option<fn(Rdd<Value>, usize) -> Outcome> {
     Some(match name {
         "take" => |rdd, n| Ok(rows(&rdd, rdd.take(n)?)),
+        "top" => |rdd, n| Ok(rows(&rdd, rdd.top(n)?)),
+        "take_ordered" => |rdd, n| Ok(rows(&rdd, rdd.take_ordered(n)?)),
+        "repartition" => |rdd, n| Ok(rdd.repartition(n)),
+        "coalesce" => |rdd, n| Ok(rdd.coalesce(n)),
         _ => return None,
     })
 }
@@ -77,6 +109,16 @@ fn numbered(name: &str) -> Option<fn(Rdd<Value>, usize) -> Outcome> {
 fn with_static(name: &str) -> Option<fn(Rdd<Value>, Rdd<Value>) -> Outcome> {
     Some(match name {
         "union_static" => |rdd, fixed| Ok(rdd.union(&fixed)),
+        "intersection_static" => |rdd, fixed| Ok(rdd.intersection(&fixed)),
+        "subtract_static" => |rdd, fixed| Ok(rdd.subtract(&fixed)),
+        "cartesian_static" => |rdd, fixed| Ok(unpaired(&rdd.cartesian(&fixed))),
+        "join_static" => |rdd, fixed| Ok(joined(&pairs(&rdd).join(&pairs(&fixed)))),
+        "left_join_static" => |rdd, fixed| Ok(left_joined(&pairs(&rdd).left_outer_join(&pairs(&fixed)))),
+        "filter_spam" => |rdd, fixed| {
+            let flagged = pairs(&rdd).left_outer_join(&pairs(&fixed));
+            let good = flagged.filter(|(_, (_, flag))| *flag != Some(Value::Int(1)));
+            Ok(unpaired(&good.map_values(|(v, _)| v)))
+        },
         _ => return None,
     })
 }
@@ -105,6 +147,12 @@ fn one(step: &Step<'_>) -> Result<One, Trouble> {
 fn two(name: &str) -> Option<Two> {
     Some(match name {
         "union" => |a, b, _| Ok(a.union(&b)),
+        "intersection" => |a, b, _| Ok(a.intersection(&b)),
+        "subtract" => |a, b, _| Ok(a.subtract(&b)),
+        "cartesian" => |a, b, _| Ok(unpaired(&a.cartesian(&b))),
+        "join" => |a, b, _| Ok(joined(&pairs(&a).join(&pairs(&b)))),
+        "left_join" => |a, b, _| Ok(left_joined(&pairs(&a).left_outer_join(&pairs(&b)))),
+        "subtract_by_key" => |a, b, _| Ok(unpaired(&pairs(&a).subtract_by_key(&pairs(&b)))),
         "counts" => |a, b, time| {
             let counts = [millis(time), Value::count(a.count()?), Value::count(b.count()?)];
             Ok(rows(&a, vec![Value::List(counts.into())]))
@@ -129,6 +177,11 @@ fn many(name: &str) -> Option<Many> {
                 Some(first) => Ok(rows(first, vec![Value::List(counts)])),
                 None => Err("there is nothing to count".into()),
             }
+        },
+        "join_chain" => |all, _| {
+            let [a, b, c] = &all[..] else { return Err("three datasets are joined".into()) };
+            let all = pairs(a).join(&pairs(b)).join(&pairs(c));
+            Ok(all.map(|(k, ((v, w), x))| Value::pair(k, Value::pair(Value::pair(v, w), x))))
         },
         _ => return None,
     })
