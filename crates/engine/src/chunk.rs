@@ -76,11 +76,17 @@ impl<'a, T: Data> Emit<'a, T> {
     /// Adds a record; hands on a full chunk.
     #[inline]
     pub fn push(&mut self, record: T) -> Step {
+        if self.add(record) { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds a record; true when the chunk is full and has to be handed on.
+    #[inline]
+    pub(crate) fn add(&mut self, record: T) -> bool {
         if self.chunk.capacity() == 0 {
             self.chunk.reserve_exact(CHUNK);
         }
         self.chunk.push(record);
-        if self.chunk.len() >= CHUNK { self.flush() } else { Ok(()) }
+        self.chunk.len() >= CHUNK
     }
 
     /// Adds all records of an iterator, handing on full chunks.

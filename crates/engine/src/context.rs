@@ -118,6 +118,11 @@ impl Engine {
         &self.inner.jobs
     }
 
+    /// As many partitions as `partitions`, but no more than can be filled by key group.
+    pub(crate) fn keyed_partitions(&self, partitions: usize) -> usize {
+        partitions.min(self.settings().key_groups as usize)
+    }
+
     /// Tells whoever listens.
     pub fn tell(&self, event: Event) {
         (self.inner.on_event)(event);
@@ -134,7 +139,9 @@ impl Engine {
         self.inner.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn next_rdd_id(&self) -> RddId {
+    /// A number for a dataset that is being defined, for bodies that need to know it: see
+    /// [`Define::build_with`](crate::Define::build_with).
+    pub fn next_rdd_id(&self) -> RddId {
         RddId(self.next())
     }
 

@@ -28,6 +28,7 @@ mod shuffle; // records change their partition
 mod table; // keyed rows in insertion order
 
 mod block; // what is kept
+mod object; // records as bytes in files
 
 mod executor; // the seam to threads
 mod job; // an action at work
@@ -42,6 +43,7 @@ pub use chunk::{CHUNK, Collect, Emit, Halt, Sink, Step, lend_all, push_all};
 pub use context::Engine;
 pub use executor::{Executor, Report, Submission};
 pub use partition::{Partitioner, PartitionerId};
+pub use rdd::actions::{LocalIterator, Number, Save, Stats};
 pub use rdd::operators::FoldAll;
 pub use rdd::operators::keyed::{CombineValues, GroupValues, Keyed, ReduceValues};
 pub use rdd::{Compute, Define, Lineage, Parent, Rdd, RddInfo};

@@ -1,2 +1,52 @@
-//! Soon.
-fn main() {}
+//! The project's own commands: `cargo xtask help` lists them.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a tool for the project's files and processes, not part of the library"
+)]
+
+mod ci; // the outer ring
+mod source; // Rust as text
+mod test_list; // which test covers which behaviour
+mod tidy; // what no compiler checks
+mod workspace; // the project's files
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  ci [PART ..]   the outer ring: every part, or the ones named; `ci list` names them
+  tidy           sizes, layers, seams, words, lists (also a test under `cargo test`)
+  tests          writes docs/tests.md: which test covers which behaviour
+  help           this text";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest = args.get(1..).unwrap_or_default();
+    let outcome = match args.first().map(String::as_str) {
+        Some("ci") => ci::run(rest),
+        Some("tidy") => tidy_up(),
+        Some("tests") => test_list::write(&workspace::root()),
+        Some("help" | "--help" | "-h") | None => {
+            println!("{HELP}");
+            Ok(())
+        }
+        Some(other) => Err(format!("no command `{other}`\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tidy_up() -> Result<(), String> {
+    let findings = tidy::findings(&workspace::root())?;
+    if findings.is_empty() {
+        println!("tidy");
+        return Ok(());
+    }
+    Err(format!("{}\n{} findings", findings.join("\n"), findings.len()))
+}

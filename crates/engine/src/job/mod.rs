@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use waterclock_base::JobId;
 use waterclock_base::world::lock;
 
-pub(crate) use result::run_action;
+pub(crate) use result::{at_driver, refuse_in_task, run_action, run_action_at};
 pub(crate) use run::run_job;
 
 /// The jobs that run, so that they can be called off.

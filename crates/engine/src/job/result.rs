@@ -1,7 +1,7 @@
 //! The last stage of a job: the action's own function on each wanted partition.
 
 use std::borrow::Cow;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use waterclock_base::world::lock;
@@ -9,9 +9,9 @@ use waterclock_base::{Data, Error, Result, StageId};
 
 use super::run_job;
 use crate::chunk::Step;
-use crate::rdd::{Parent, Rdd};
+use crate::rdd::{Asked, Parent, Rdd};
 use crate::stage::{Claim, StageOutput, TaskOutput};
-use crate::task::{TaskCx, in_task};
+use crate::task::{TaskCx, in_task, panic_message};
 
 struct ResultStage<T: Data, R, F> {
     id: StageId,
@@ -80,16 +80,40 @@ pub(crate) fn run_action<T: Data, R: Send + 'static>(
     wanted: Vec<usize>,
     run: impl Fn(usize, &Rdd<T>, &TaskCx) -> Step<R> + Send + Sync + 'static,
 ) -> Result<Vec<R>> {
-    if in_task() {
-        let why = "an action can't be called from inside a closure on records, because that closure runs on a \
-                   worker; collect first and capture the result, or use broadcast";
-        return Err(Error::Action { call, why: why.into() });
+    run_action_at(Asked { operator: call, site: Location::caller() }, rdd, wanted, run)
+}
+
+/// Refuses an action that is called from inside a task: its job would wait for the worker that waits for it.
+pub(crate) fn refuse_in_task(call: &'static str) -> Result<()> {
+    if !in_task() {
+        return Ok(());
     }
+    let why = "an action can't be called from inside a closure on records, because that closure runs on a \
+               worker; collect first and capture the result, or use broadcast";
+    Err(Error::Action { call, why: why.into() })
+}
+
+/// Calls closures of the program at the driver, for the last step of an action.
+pub(crate) fn at_driver<R>(by: Asked, run: impl FnOnce() -> R) -> Result<R> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| Error::Panic {
+        message: format!("in {} at {}: {}", by.operator, by.site, panic_message(panic)),
+    })
+}
+
+/// [`run_action`] for a call at another place.
+pub(crate) fn run_action_at<T: Data, R: Send + 'static>(
+    by: Asked,
+    rdd: &Rdd<T>,
+    wanted: Vec<usize>,
+    run: impl Fn(usize, &Rdd<T>, &TaskCx) -> Step<R> + Send + Sync + 'static,
+) -> Result<Vec<R>> {
+    let call = by.operator;
+    refuse_in_task(call)?;
     let engine = rdd.engine();
     let stage = Arc::new(ResultStage {
         id: engine.next_stage_id(),
         call,
-        site: Location::caller(),
+        site: by.site,
         results: Mutex::new((0..rdd.partitions()).map(|_| None).collect()),
         rdd: rdd.clone(),
         run,

@@ -20,6 +20,7 @@ use crate::rdd::{Parent, lineage};
 use crate::stage::StageOutput;
 use crate::stage::plan::{PlannedStage, plan};
 use crate::stage::schedule::{Command, Happened, Rules, Schedule, Speculation, Try};
+use crate::task::panic_message;
 
 /// A stage that reads at most this much runs on the job's own thread.
 const INLINE_BYTES: u64 = 32 * 1024;
@@ -305,9 +306,8 @@ impl<'e> Run<'e> {
         }
         // An accumulator's function is the program's, and may panic.
         let updates = AssertUnwindSafe(report.updates);
-        catch_unwind(move || { updates }.0.apply()).map_err(|panic| Error::Panic {
-            message: format!("in an accumulator: {}", crate::task::panic_message(&*panic)),
-        })
+        catch_unwind(move || { updates }.0.apply())
+            .map_err(|panic| Error::Panic { message: format!("in an accumulator: {}", panic_message(panic)) })
     }
 
     fn given_up(&mut self, task: Try) -> Error {

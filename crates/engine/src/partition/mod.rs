@@ -1,10 +1,16 @@
 //! How keys are spread over partitions.
 
+mod follow; // what is taken when nothing is given
+mod ranges; // where sorted keys are cut
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use waterclock_base::{Key, group_of_hash, key_hash, partition_of_group};
+
+pub(crate) use follow::{Input, input_to_follow};
+pub(crate) use ranges::range_bounds;
 
 /// Two datasets whose partitioners have the same identity hold equal keys in partitions of equal number,
 /// so that joining them needs no shuffle.
@@ -46,11 +52,20 @@ impl PartitionerId {
 pub struct Partitioner<K> {
     id: PartitionerId,
     of: Arc<dyn Fn(&K) -> usize + Send + Sync>,
+    /// Which way keys go up over the partitions, if they do.
+    order: Option<Order>,
+}
+
+/// Which way keys go up over the partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Ascending,
+    Descending,
 }
 
 impl<K> Clone for Partitioner<K> {
     fn clone(&self) -> Self {
-        Partitioner { id: self.id, of: self.of.clone() }
+        Partitioner { id: self.id, of: self.of.clone(), order: self.order }
     }
 }
 
@@ -67,7 +82,33 @@ impl<K> Partitioner<K> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let of = move |key: &K| of(key).checked_rem(partitions).unwrap_or(0);
-        Partitioner { id: PartitionerId::Own { partitions, number }, of: Arc::new(of) }
+        Partitioner { id: PartitionerId::Own { partitions, number }, of: Arc::new(of), order: None }
+    }
+
+    /// A partitioner by sorted ranges: partition i holds the keys up to and including `bounds[i]`, the last
+    /// one those above all bounds; the other way round if `ascending` is false. The bounds must ascend.
+    ///
+    /// ```
+    /// use waterclock_engine::Partitioner;
+    /// let thirds = Partitioner::ranges(vec![10, 20], true);
+    /// assert_eq!([3, 10, 11, 99].map(|key| thirds.partition(&key)), [0, 0, 1, 2]);
+    /// ```
+    pub fn ranges(bounds: Vec<K>, ascending: bool) -> Self
+    where
+        K: Ord + Send + Sync + 'static,
+    {
+        let last = bounds.len();
+        let of = move |key: &K| {
+            let range = bounds.partition_point(|bound| bound < key);
+            if ascending { range } else { last - range }
+        };
+        let order = if ascending { Order::Ascending } else { Order::Descending };
+        Partitioner { order: Some(order), ..Partitioner::new(last + 1, of) }
+    }
+
+    /// Which way keys go up over the partitions, if they do.
+    pub(crate) fn order(&self) -> Option<Order> {
+        self.order
     }
 
     /// Its identity.
@@ -90,7 +131,7 @@ impl<K: Key> Partitioner<K> {
     /// The partitioner by key group: the same on every machine and in every release.
     pub fn hash(partitions: usize, groups: u32) -> Self {
         let of = move |key: &K| partition_of_group(group_of_hash(key_hash(key), groups), groups, partitions);
-        Partitioner { id: PartitionerId::Hash { partitions, groups }, of: Arc::new(of) }
+        Partitioner { id: PartitionerId::Hash { partitions, groups }, of: Arc::new(of), order: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The erased side of a dataset: what the planner needs to know of it, whatever its records are.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct RddInfo {
     pub partitions: usize,
     /// How its keys are spread over them, if that is known.
     pub partitioner: Option<PartitionerId>,
+    /// The [`Partitioner`](crate::Partitioner) itself, where the operation knew it.
+    pub(crate) spread: Option<Arc<dyn Any + Send + Sync>>,
     /// What it is made from.
     pub parents: Vec<Parent>,
     /// Bytes that its source holds, about; none where only the parents know.

@@ -9,16 +9,17 @@ pub(crate) mod actions; // what brings a result to the driver
 pub(crate) mod operators; // datasets from datasets
 pub(crate) mod sources; // datasets from the world
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
-use waterclock_base::{Data, Error, RddId, Result};
+use waterclock_base::{Data, Error, Key, RddId, Result};
 
 use crate::block::{Keep, Store};
 use crate::chunk::{Halt, Sink, Step};
 use crate::context::Engine;
-use crate::partition::PartitionerId;
+use crate::partition::{Partitioner, PartitionerId};
 use crate::task::TaskCx;
 
 pub use lineage::{Lineage, Parent, RddInfo};
@@ -32,6 +33,13 @@ pub use lineage::{Lineage, Parent, RddInfo};
 pub trait Compute<T: Data>: Send + Sync + 'static {
     /// Hands the partition's records to `out`.
     fn compute(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step;
+}
+
+/// Which operation is asked for, and where the program calls it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) operator: &'static str,
+    pub(crate) site: &'static Location<'static>,
 }
 
 /// An immutable, partitioned dataset, computed when an action asks for it.
@@ -83,6 +91,7 @@ pub struct Define {
     site: &'static Location<'static>,
     partitions: usize,
     partitioner: Option<PartitionerId>,
+    spread: Option<Arc<dyn Any + Send + Sync>>,
     parents: Vec<Parent>,
     bytes: Option<u64>,
 }
@@ -96,6 +105,7 @@ impl Define {
             site: Location::caller(),
             partitions,
             partitioner: None,
+            spread: None,
             parents: Vec::new(),
             bytes: None,
         }
@@ -104,6 +114,12 @@ impl Define {
     /// Says where the program asked for it, if that is not the caller.
     pub fn at(mut self, site: &'static Location<'static>) -> Self {
         self.site = site;
+        self
+    }
+
+    /// Says how many partitions it has, if that was not known at the beginning.
+    pub fn partitions(mut self, partitions: usize) -> Self {
+        self.partitions = partitions;
         self
     }
 
@@ -125,6 +141,13 @@ impl Define {
         self
     }
 
+    /// Says how keys are spread, so that later operations can spread others in the same way.
+    pub fn partitioned_by<K: 'static>(mut self, by: &Partitioner<K>) -> Self {
+        self.partitioner = Some(by.id());
+        self.spread = Some(Arc::new(by.clone()));
+        self
+    }
+
     /// Says how many bytes the source holds.
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = Some(bytes);
@@ -139,8 +162,10 @@ impl Define {
 
     /// The dataset, whose number was drawn before.
     pub fn build_with<T: Data>(self, engine: &Engine, id: RddId, body: impl Compute<T>) -> Rdd<T> {
+        let spread = self.spread.or_else(|| inherited_spread(self.partitioner?, &self.parents));
         let info = RddInfo {
             id,
+            spread,
             operator: self.operator,
             site: self.site,
             partitions: self.partitions,
@@ -151,6 +176,14 @@ impl Define {
         let node = Node { info, engine: engine.clone(), body: Box::new(body), keep: OnceLock::new() };
         Rdd { node: Arc::new(node) }
     }
+}
+
+/// The partitioner of a parent that is spread in the same way.
+fn inherited_spread(id: PartitionerId, parents: &[Parent]) -> Option<Arc<dyn Any + Send + Sync>> {
+    parents.iter().find_map(|parent| match parent {
+        Parent::Narrow(rdd) if rdd.info().partitioner == Some(id) => rdd.info().spread.clone(),
+        Parent::Narrow(_) | Parent::Stage(_) => None,
+    })
 }
 
 impl<T: Data> Rdd<T> {
@@ -202,9 +235,21 @@ impl<T: Data> Rdd<T> {
         match Arc::try_unwrap(self.node) {
             Ok(mut node) => {
                 node.info.partitioner = Some(partitioner);
+                node.info.spread = other.node.info.spread.clone();
                 Rdd { node: Arc::new(node) }
             }
             Err(shared) => Rdd { node: shared },
+        }
+    }
+
+    /// The partitioner by which its keys are spread, if that is known and can be used again.
+    pub(crate) fn spread<K: Key>(&self) -> Option<Partitioner<K>> {
+        if let Some(known) = &self.node.info.spread {
+            return known.downcast_ref::<Partitioner<K>>().cloned();
+        }
+        match *self.partitioner()? {
+            PartitionerId::Hash { partitions, groups } => Some(Partitioner::hash(partitions, groups)),
+            PartitionerId::Own { .. } => None,
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) fn combined<K: Key, V: Data, C: Record, A: Combine<V, C>>(
     let id = engine.next_rdd_id();
     let partitions = partitioner.partitions();
     let rule = Rule { operator: id, combine: combine.clone(), expected: expected.clone() };
-    let define = Define::new(operator.clone(), partitions).at(site).partitioned(Some(partitioner.id()));
+    let define = Define::new(operator.clone(), partitions).at(site).partitioned_by(partitioner);
     if parent.partitioner() == Some(&partitioner.id()) {
         return define.reads(parent).build_with(engine, id, Local { parent: parent.clone(), rule });
     }
@@ -53,7 +53,10 @@ pub(crate) fn combined<K: Key, V: Data, C: Record, A: Combine<V, C>>(
 }
 
 /// How many keys a partition had the last time, so that the next table is made large enough at once.
-#[derive(Clone, Default)]
+///
+/// Handed from one run of an operation to the next, as from batch to batch; clones share what they learn. It
+/// decides about speed only, never about results.
+#[derive(Clone, Debug, Default)]
 pub struct ExpectedKeys(Arc<AtomicUsize>);
 
 struct Rule<A> {
@@ -94,15 +97,17 @@ impl<K: Key, C, A> Adder<'_, K, C, A> {
     /// Once a chunk: sees whether the job was cancelled, and whether the key's hash is of any use.
     fn begin(&mut self) -> Step<Option<RddId>> {
         self.cx.check()?;
-        if !self.warned && self.table.is_crowded() {
-            self.warned = true;
-            warn_of_useless_hash::<K>(self.cx);
-        }
+        warn_if_crowded(&self.table, &mut self.warned, self.cx);
         Ok(self.cx.enter(self.operator))
     }
 }
 
-fn warn_of_useless_hash<K>(cx: &TaskCx) {
+/// Says, once in the life of the engine for each key type, that a key's hash is of no use.
+pub(crate) fn warn_if_crowded<K: Key, C>(table: &Table<K, C>, warned: &mut bool, cx: &TaskCx) {
+    if *warned || !table.is_crowded() {
+        return;
+    }
+    *warned = true;
     let name = std::any::type_name::<K>();
     let text = format!(
         "keys of type {name} hardly differ in their `Hash`: finding one takes time in proportion to their \

@@ -8,6 +8,6 @@ mod combine; // buckets of combined values
 mod route; // buckets of records as they are
 mod stage; // the stage that fills buckets
 
-pub(crate) use combine::combined;
 pub use combine::{Combine, ExpectedKeys, Merge};
-pub(crate) use route::routed;
+pub(crate) use combine::{combined, warn_if_crowded};
+pub(crate) use route::{routed, routed_by};

@@ -1,14 +1,13 @@
 //! A shuffle that moves records as they are.
 
-use std::borrow::Cow;
-use std::panic::Location;
+use std::sync::Arc;
 
-use waterclock_base::Record;
+use waterclock_base::{Key, RddId, Record};
 
 use super::stage::{Fill, ShuffleStage};
 use crate::chunk::{Sink, Step};
-use crate::partition::PartitionerId;
-use crate::rdd::{Compute, Define, Rdd};
+use crate::partition::Partitioner;
+use crate::rdd::{Asked, Compute, Define, Rdd};
 use crate::task::TaskCx;
 
 /// A dataset of the same records, each in the partition that `route(record, map partition, position)` says.
@@ -16,26 +15,46 @@ use crate::task::TaskCx;
 /// Within a partition records are in the order of (map partition, position).
 pub(crate) fn routed<T: Record>(
     parent: &Rdd<T>,
-    operator: impl Into<Cow<'static, str>>,
-    site: &'static Location<'static>,
+    by: Asked,
     partitions: usize,
-    partitioner: Option<PartitionerId>,
     route: impl Fn(&T, usize, usize) -> usize + Send + Sync + 'static,
 ) -> Rdd<T> {
-    let operator = operator.into();
-    let fill = Route { partitions, route, operator: parent.id() };
-    let stage = ShuffleStage::new(parent, operator.clone(), site, fill);
-    Define::new(operator, partitions)
-        .at(site)
-        .after(stage.clone())
-        .partitioned(partitioner)
-        .build(parent.engine(), Routed { stage })
+    let stage = stage(parent, by, partitions, route);
+    let define = Define::new(by.operator, partitions).at(by.site).after(stage.clone());
+    define.build(parent.engine(), Routed { stage })
+}
+
+/// A dataset of the same records, each in the partition of its key.
+pub(crate) fn routed_by<K: Key, T: Record>(
+    parent: &Rdd<T>,
+    by: Asked,
+    partitioner: &Partitioner<K>,
+    of: impl Fn(&T) -> usize + Send + Sync + 'static,
+) -> Rdd<T> {
+    let partitions = partitioner.partitions();
+    let stage = stage(parent, by, partitions, move |record: &T, _, _| of(record));
+    let define = Define::new(by.operator, partitions).at(by.site).after(stage.clone());
+    define.partitioned_by(partitioner).build(parent.engine(), Routed { stage })
+}
+
+fn stage<T: Record, R>(
+    parent: &Rdd<T>,
+    by: Asked,
+    partitions: usize,
+    route: R,
+) -> Arc<ShuffleStage<T, T, Route<R>>>
+where
+    R: Fn(&T, usize, usize) -> usize + Send + Sync + 'static,
+{
+    // A number that no dataset has: a failure is blamed on the stage, which bears the operation's name.
+    let operator = parent.engine().next_rdd_id();
+    ShuffleStage::new(parent, by.operator.into(), by.site, Route { partitions, route, operator })
 }
 
 struct Route<R> {
     partitions: usize,
     route: R,
-    operator: waterclock_base::RddId,
+    operator: RddId,
 }
 
 impl<T, R> Fill<T, T> for Route<R>
@@ -76,7 +95,7 @@ impl<T: Record, R: Fn(&T, usize, usize) -> usize> Sink<T> for Router<'_, T, R> {
 }
 
 struct Routed<T: Record, R> {
-    stage: std::sync::Arc<ShuffleStage<T, T, Route<R>>>,
+    stage: Arc<ShuffleStage<T, T, Route<R>>>,
 }
 
 impl<T, R> Compute<T> for Routed<T, R>

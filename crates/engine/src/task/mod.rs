@@ -7,9 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use waterclock_base::{RddId, TaskId};
+use waterclock_base::{Data, RddId, TaskId};
 
-use crate::chunk::{Halt, Step};
+use crate::chunk::{Emit, Halt, Step};
 use crate::context::Engine;
 use crate::shared::Updates;
 
@@ -58,4 +58,25 @@ impl TaskCx {
     pub fn operator(&self) -> Option<RddId> {
         self.operator.get()
     }
+}
+
+/// Emits what a closure of the program makes. The operator is noted while the closure and its iterator are
+/// at work, and not while records are handed on.
+pub(crate) fn emit_made<T: Data, I: IntoIterator<Item = T>>(
+    cx: &TaskCx,
+    operator: RddId,
+    make: impl FnOnce() -> I,
+    emit: &mut Emit<'_, T>,
+) -> Step {
+    let before = cx.enter(operator);
+    for record in make() {
+        if emit.add(record) {
+            cx.leave(before);
+            cx.check()?;
+            emit.flush()?;
+            cx.enter(operator);
+        }
+    }
+    cx.leave(before);
+    Ok(())
 }

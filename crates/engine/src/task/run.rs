@@ -46,15 +46,19 @@ pub(crate) fn run_task(stage: &dyn StageOutput, cx: &TaskCx) -> Step<TaskOutput>
     let _reset = Reset(CURRENT.replace(cx));
     match catch_unwind(AssertUnwindSafe(|| stage.run(cx.id.partition.0, cx))) {
         Ok(step) => step,
-        Err(panic) => Err(Halt::from(Error::Panic { message: panic_message(&*panic) })),
+        Err(panic) => Err(Halt::from(Error::Panic { message: panic_message(panic) })),
     }
 }
 
-/// What a panic said.
-pub fn panic_message(panic: &(dyn Any + Send)) -> String {
-    panic
+/// What a panic said. Takes the panic, since what a program throws may itself panic when it is dropped.
+pub fn panic_message(panic: Box<dyn Any + Send>) -> String {
+    let message = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(no message)".to_owned())
+        .unwrap_or_else(|| "(no message)".to_owned());
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+    message
 }

@@ -29,6 +29,12 @@ pub(crate) trait StreamCompute<T: Data>: Send + Sync + 'static {
 
     /// Datasets of this time and before are no longer needed.
     fn forget(&self, _upto: BatchTime) {}
+
+    /// The stream whose datasets are kept where the program asks to keep this one's, as those are only
+    /// another view of them.
+    fn kept_instead(&self) -> Option<&Arc<StreamNode<T>>> {
+        None
+    }
 }
 
 /// How a batch ended.
@@ -80,7 +86,7 @@ pub(crate) struct StreamNode<T: Data> {
     refusal: Option<Refusal>,
     body: Box<dyn StreamCompute<T>>,
     name: OnceLock<String>,
-    persist: OnceLock<Persist<T>>,
+    persist: Mutex<Option<Persist<T>>>,
     checkpoint_interval: Mutex<Option<Duration>>,
     remember: Mutex<Duration>,
     made: Mutex<BTreeMap<BatchTime, Option<Rdd<T>>>>,
@@ -89,7 +95,15 @@ pub(crate) struct StreamNode<T: Data> {
 /// How the stream's datasets are kept.
 struct Persist<T: Data> {
     level: StorageLevel,
+    /// Whether the program said so, or an operation that reads datasets more than once.
+    asked: bool,
     apply: fn(&Rdd<T>, StorageLevel) -> Result<Rdd<T>>,
+}
+
+impl<T: Data> Clone for Persist<T> {
+    fn clone(&self) -> Self {
+        Persist { level: self.level, asked: self.asked, apply: self.apply }
+    }
 }
 
 impl<T: Data> StreamNode<T> {
@@ -106,7 +120,7 @@ impl<T: Data> StreamNode<T> {
             refusal,
             body: Box::new(body),
             name: OnceLock::new(),
-            persist: OnceLock::new(),
+            persist: Mutex::default(),
             checkpoint_interval: Mutex::new(None),
             remember,
             made: Mutex::default(),
@@ -131,7 +145,8 @@ impl<T: Data> StreamNode<T> {
         }
         // Not under the lock: the program's own functions may be called.
         let made = self.body.compute(t, cx)?;
-        if let (Some(rdd), Some(persist)) = (&made, self.persist.get()) {
+        let persist = lock(&self.persist).clone();
+        if let (Some(rdd), Some(persist)) = (&made, persist) {
             (persist.apply)(rdd, persist.level)?;
         }
         Ok(lock(&self.made).entry(t).or_insert(made).clone())
@@ -156,19 +171,44 @@ impl<T: Data> StreamNode<T> {
 
     /// Where the stream's datasets are kept, if they are.
     pub(crate) fn storage_level(&self) -> Option<StorageLevel> {
-        self.persist.get().map(|persist| persist.level)
+        lock(&self.persist).as_ref().map(|persist| persist.level)
     }
 }
 
 impl<T: Record> StreamNode<T> {
-    /// Keeps the stream's datasets at this level; false when they are kept at another one.
-    pub(crate) fn persist(&self, level: StorageLevel) -> bool {
-        let apply = |rdd: &Rdd<T>, level| match rdd.storage_level() {
-            // A dataset that belongs to another stream as well keeps that stream's level.
-            Some(_) => Ok(rdd.clone()),
-            None => rdd.persist(level),
-        };
-        self.persist.get_or_init(|| Persist { level, apply }).level == level
+    /// Keeps the stream's datasets at this level, as the program asks for; tells the level at which the
+    /// program had them kept before, if that is another one, which then stays.
+    pub(crate) fn persist(&self, level: StorageLevel) -> Result<(), StorageLevel> {
+        if let Some(instead) = self.body.kept_instead() {
+            return instead.persist(level);
+        }
+        let mut persist = lock(&self.persist);
+        match &*persist {
+            Some(now) if now.asked && now.level != level => Err(now.level),
+            _ => {
+                *persist = Some(Persist { level, asked: true, apply: keep });
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the stream's datasets because an operation reads them more than once; a level that the
+    /// program asks for, before or after, wins.
+    pub(crate) fn persist_by_default(&self, level: StorageLevel) {
+        match self.body.kept_instead() {
+            Some(instead) => instead.persist_by_default(level),
+            None => {
+                lock(&self.persist).get_or_insert(Persist { level, asked: false, apply: keep });
+            }
+        }
+    }
+}
+
+/// Marks a dataset to be kept. One that belongs to another stream as well keeps that stream's level.
+fn keep<T: Record>(rdd: &Rdd<T>, level: StorageLevel) -> Result<Rdd<T>> {
+    match rdd.storage_level() {
+        Some(_) => Ok(rdd.clone()),
+        None => rdd.persist(level),
     }
 }
 
@@ -214,7 +254,7 @@ impl<T: Data> AnyNode for StreamNode<T> {
     }
 
     fn is_persisted(&self) -> bool {
-        self.persist.get().is_some()
+        lock(&self.persist).is_some()
     }
 
     fn checkpoint_interval(&self) -> Option<Duration> {

@@ -17,7 +17,7 @@ pub(crate) struct Job {
 /// Calls into the program on a job thread; a panic becomes the error of `operator`.
 pub(crate) fn call<R>(operator: &str, t: BatchTime, run: impl FnOnce() -> Result<R>) -> Result<R> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        let panic = Error::Panic { message: panic_message(&*panic) };
+        let panic = Error::Panic { message: panic_message(panic) };
         Err(Error::User { operator: operator.to_owned(), batch: Some(t), source: Arc::new(panic) })
     })
 }

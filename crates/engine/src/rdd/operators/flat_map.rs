@@ -6,7 +6,7 @@ use waterclock_base::{Data, RddId};
 
 use crate::chunk::{Emit, Sink, Step};
 use crate::rdd::{Compute, Rdd};
-use crate::task::TaskCx;
+use crate::task::{TaskCx, emit_made};
 
 impl<T: Data> Rdd<T> {
     /// Applies `f` to each record and puts what it gives one after the other.
@@ -100,11 +100,9 @@ struct FlatMapper<'a, U: Data, F> {
 
 impl<T: Data, U: Data, I: IntoIterator<Item = U>, F: Fn(T) -> I> Sink<T> for FlatMapper<'_, U, F> {
     fn push(&mut self, chunk: &mut Vec<T>) -> Step {
-        let before = self.cx.enter(self.id);
         for record in chunk.drain(..) {
-            self.emit.extend((self.f)(record))?;
+            emit_made(self.cx, self.id, || (self.f)(record), &mut self.emit)?;
         }
-        self.cx.leave(before);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use waterclock_base::{Data, RddId, Record};
 
 use crate::chunk::{Sink, Step};
-use crate::rdd::{Compute, Rdd};
+use crate::rdd::{Asked, Compute, Rdd};
 use crate::shuffle::routed;
 use crate::task::TaskCx;
 
@@ -40,7 +40,7 @@ impl<T: Data> Rdd<T> {
         let id = engine.next_rdd_id();
         let body = FoldPartition { parent: self.clone(), id, fold: fold.clone() };
         let partial = self.derive(operator).at(site).build_with(engine, id, body);
-        let together = routed(&partial, operator, site, 1, None, |_, _, _| 0);
+        let together = routed(&partial, Asked { operator, site }, 1, |_, _, _| 0);
         together.map_partitions_at(operator, site, None, move |_, sums| {
             let mut all = fold.zero();
             sums.for_each(|sum| fold.merge(&mut all, sum));

@@ -7,7 +7,7 @@ use waterclock_base::{Data, RddId};
 use crate::chunk::{Collect, Emit, Sink, Step};
 use crate::partition::PartitionerId;
 use crate::rdd::{Compute, Rdd};
-use crate::task::TaskCx;
+use crate::task::{TaskCx, emit_made};
 
 /// # Partition by partition
 impl<T: Data> Rdd<T> {
@@ -80,11 +80,8 @@ where
     fn compute(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<U>) -> Step {
         let mut records = Collect(Vec::new());
         self.parent.compute(partition, cx, &mut records)?;
-        let before = cx.enter(self.id);
         let mut emit = Emit::new(out);
-        emit.extend((self.f)(partition, records.0.into_iter()))?;
-        emit.flush()?;
-        cx.leave(before);
-        Ok(())
+        emit_made(cx, self.id, || (self.f)(partition, records.0.into_iter()), &mut emit)?;
+        emit.flush()
     }
 }

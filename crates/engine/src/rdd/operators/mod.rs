@@ -7,9 +7,20 @@ mod map;
 
 // Partition by partition.
 mod map_partitions;
+mod repartition; // repartition, coalesce
 
 // Several datasets.
+mod cartesian;
 mod union;
+mod zip; // zip, zip_partitions
+
+// As sets.
+mod distinct;
+mod intersection; // intersection, subtract
+
+// In order.
+mod sort; // sort, sort_by
+mod zip_with_index; // zip_with_index, zip_with_unique_id
 
 // One record from all.
 mod fold_all;

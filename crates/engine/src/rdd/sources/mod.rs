@@ -1,3 +1,5 @@
 //! Datasets from the world.
 
+mod files; // which files, and how one is read
+mod object_file;
 mod parallelize;

@@ -1,5 +1,7 @@
 //! `parallelize`: a dataset from a collection; `empty`; one from given partitions.
 
+use std::borrow::Cow;
+use std::panic::Location;
 use std::sync::Arc;
 
 use waterclock_base::{Data, Error};
@@ -47,7 +49,17 @@ impl Engine {
     /// impossible and can't say so at once.
     #[track_caller]
     pub fn failing<T: Data>(&self, operator: &'static str, error: Error) -> Rdd<T> {
-        Define::new(operator, 1).bytes(0).build(self, Failing { error })
+        self.failing_at(operator, Location::caller(), error)
+    }
+
+    /// [`failing`](Engine::failing) at another place, for operations made of it.
+    pub fn failing_at<T: Data>(
+        &self,
+        operator: impl Into<Cow<'static, str>>,
+        site: &'static Location<'static>,
+        error: Error,
+    ) -> Rdd<T> {
+        Define::new(operator, 1).at(site).bytes(0).build(self, Failing { error })
     }
 }
 

@@ -13,7 +13,8 @@ impl<T: Record> DStream<T> {
     /// Keeps the datasets of this stream at `level` while they are remembered, so that several readers do
     /// not compute them again. Applies to every handle of the stream.
     ///
-    /// A second, different level is refused, as is one that comes after `start`.
+    /// A second, different level is refused, as is one that comes after `start`. The datasets of a window
+    /// are made of its parent's: keeping a window keeps the parent instead.
     ///
     /// ```
     /// use waterclock_engine::StorageLevel;
@@ -25,8 +26,7 @@ impl<T: Record> DStream<T> {
         let site = Location::caller();
         if let Err(error) = self.graph.may_define("persist") {
             self.graph.refuse(error);
-        } else if !self.node.persist(level) {
-            let now = self.node.storage_level();
+        } else if let Err(now) = self.node.persist(level) {
             let why = format!("the stream is kept as {now:?} already and can't be changed to {level:?}");
             self.graph.refuse(Error::Definition { call: "persist", site, why });
         }

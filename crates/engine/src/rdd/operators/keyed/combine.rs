@@ -6,8 +6,9 @@ use std::sync::Arc;
 use waterclock_base::{Data, Key, Record};
 
 use super::Keyed;
-use crate::rdd::Rdd;
-use crate::shuffle::{Combine, ExpectedKeys, Merge, combined, routed};
+use super::options::KeyedInput;
+use crate::rdd::{Asked, Rdd};
+use crate::shuffle::{Combine, ExpectedKeys, Merge, combined};
 
 /// # Pairs: by key
 ///
@@ -24,7 +25,7 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// ```
     #[track_caller]
     pub fn reduce_by_key(&self, f: impl Fn(V, V) -> V + Send + Sync + 'static) -> Rdd<(K, V)> {
-        self.reduce_by_key_with(f, Keyed::new())
+        self.reduce_by_key_with(f, Keyed::follow_inputs())
     }
 
     /// [`reduce_by_key`](Rdd::reduce_by_key) with options.
@@ -46,9 +47,16 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// The values of each key as a list, in order.
     ///
     /// Every value is moved and kept: where a reduction is meant, `reduce_by_key` is far cheaper.
+    ///
+    /// ```
+    /// # use waterclock_engine::Engine;
+    /// let pairs = Engine::local(2).parallelize(vec![(1, 'x'), (2, 'y'), (1, 'a')], 3);
+    /// assert_eq!(pairs.group_by_key().sorted()?, [(1, vec!['x', 'a']), (2, vec!['y'])]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
     #[track_caller]
     pub fn group_by_key(&self) -> Rdd<(K, Vec<V>)> {
-        self.group_by_key_with(Keyed::new())
+        self.group_by_key_with(Keyed::follow_inputs())
     }
 
     /// [`group_by_key`](Rdd::group_by_key) with options. Lists are not made before the shuffle.
@@ -83,7 +91,7 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         add: impl Fn(C, V) -> C + Send + Sync + 'static,
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
     ) -> Rdd<(K, C)> {
-        self.combine_by_key_with(create, add, merge, Keyed::new())
+        self.combine_by_key_with(create, add, merge, Keyed::follow_inputs())
     }
 
     /// [`combine_by_key`](Rdd::combine_by_key) with options.
@@ -99,7 +107,16 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         self.combine_at("combine_by_key", Location::caller(), &options, combine, &ExpectedKeys::default())
     }
 
-    /// Combines the values of each key into another type, beginning with `zero` once in each partition.
+    /// Combines the values of each key into another type: `add` adds a value, beginning with `zero` once in
+    /// each partition where the key occurs; `merge` joins what two partitions made.
+    ///
+    /// ```
+    /// # use waterclock_engine::Engine;
+    /// let pairs = Engine::local(2).parallelize(vec![(1, 'a'), (1, 'b'), (2, 'c')], 2);
+    /// let spelled = pairs.aggregate_by_key(String::new(), |word, c| word + &c.to_string(), |a, b| a + &b);
+    /// assert_eq!(spelled.sorted()?, [(1, "ab".to_owned()), (2, "c".to_owned())]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
     #[track_caller]
     pub fn aggregate_by_key<C: Record>(
         &self,
@@ -107,40 +124,51 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         add: impl Fn(C, V) -> C + Clone + Send + Sync + 'static,
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
     ) -> Rdd<(K, C)> {
+        self.aggregate_by_key_with(zero, add, merge, Keyed::follow_inputs())
+    }
+
+    /// [`aggregate_by_key`](Rdd::aggregate_by_key) with options.
+    #[track_caller]
+    pub fn aggregate_by_key_with<C: Record>(
+        &self,
+        zero: C,
+        add: impl Fn(C, V) -> C + Clone + Send + Sync + 'static,
+        merge: impl Fn(C, C) -> C + Send + Sync + 'static,
+        options: Keyed<K>,
+    ) -> Rdd<(K, C)> {
         let first = add.clone();
         let create = move |value| first(zero.clone(), value);
         let combine = Arc::new(CombineValues { create, add, merge });
         let site = Location::caller();
-        self.combine_at("aggregate_by_key", site, &Keyed::new(), combine, &ExpectedKeys::default())
+        self.combine_at("aggregate_by_key", site, &options, combine, &ExpectedKeys::default())
     }
 
-    /// Combines the values of each key, beginning with `zero` once in each partition.
+    /// Combines the values of each key by `f`, beginning with `zero` once in each partition where the key
+    /// occurs.
+    ///
+    /// ```
+    /// # use waterclock_engine::Engine;
+    /// let pairs = Engine::local(2).parallelize(vec![(1, 2), (1, 3), (2, 4)], 1);
+    /// assert_eq!(pairs.fold_by_key(1, |a, b| a * b).sorted()?, [(1, 6), (2, 4)]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
     #[track_caller]
     pub fn fold_by_key(&self, zero: V, f: impl Fn(V, V) -> V + Clone + Send + Sync + 'static) -> Rdd<(K, V)> {
-        let merge = f.clone();
-        self.aggregate_by_key(zero, f, merge)
+        self.fold_by_key_with(zero, f, Keyed::follow_inputs())
     }
 
-    /// The same records, spread by key as `options` say.
+    /// [`fold_by_key`](Rdd::fold_by_key) with options.
     #[track_caller]
-    pub fn partition_by(&self, options: Keyed<K>) -> Rdd<(K, V)> {
-        self.partition_by_at("partition_by", Location::caller(), &options)
-    }
-
-    /// [`partition_by`](Rdd::partition_by) under another name and place, for operations made of it.
-    pub fn partition_by_at(
+    pub fn fold_by_key_with(
         &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        options: &Keyed<K>,
+        zero: V,
+        f: impl Fn(V, V) -> V + Clone + Send + Sync + 'static,
+        options: Keyed<K>,
     ) -> Rdd<(K, V)> {
-        let partitioner = options.resolve(self.engine());
-        if self.partitioner() == Some(&partitioner.id()) {
-            return self.clone();
-        }
-        let (n, id) = (partitioner.partitions(), partitioner.id());
-        let route = move |(key, _): &(K, V), _, _| partitioner.partition(key);
-        routed(self, operator, site, n, Some(id), route)
+        let (first, merge) = (f.clone(), f.clone());
+        let create = move |value| first(zero.clone(), value);
+        let combine = Arc::new(CombineValues { create, add: f, merge });
+        self.combine_at("fold_by_key", Location::caller(), &options, combine, &ExpectedKeys::default())
     }
 
     /// Combines under another name and place, for operations made of it; `expected` is shared by the
@@ -153,12 +181,15 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         combine: Arc<A>,
         expected: &ExpectedKeys,
     ) -> Rdd<(K, C)> {
-        let partitioner = options.resolve(self.engine());
-        if options.combines_map_side() || self.partitioner() == Some(&partitioner.id()) {
+        let by = Asked { operator, site };
+        let partitioner = match options.spread(self.engine(), by, &[KeyedInput::of(self)]) {
+            Ok(partitioner) => partitioner,
+            Err(error) => return self.engine().failing_at(operator, site, error),
+        };
+        if options.combines_map_side() {
             return combined(self, operator, site, &partitioner, combine, expected);
         }
-        let spread = self.partition_by_at(operator, site, options);
-        combined(&spread, operator, site, &partitioner, combine, expected)
+        combined(&self.spread_by(by, &partitioner), operator, site, &partitioner, combine, expected)
     }
 }
 

@@ -1,11 +1,21 @@
 //! Options of keyed operations.
 
-use waterclock_base::Key;
+use waterclock_base::{Data, Error, Key, Result};
 
 use crate::context::Engine;
-use crate::partition::Partitioner;
+use crate::partition::{Input, Partitioner, PartitionerId, input_to_follow};
+use crate::rdd::{Asked, Rdd};
 
 /// How a keyed operation spreads its result: by default over `default_parallelism` partitions by key group.
+///
+/// The plain form of an operation (`reduce_by_key(f)`, without options) follows Spark's rule instead: among
+/// its inputs that are spread by key already it takes the partitioner with most partitions, as long as these
+/// are more than a tenth of the largest input's or at least `default_parallelism`; so that nothing is moved
+/// that is in its place. Where no input is, it comes to the same default.
+///
+/// Zero partitions give an empty result without partitions. More partitions than there are key groups can't
+/// all be filled: every action on such a result fails with
+/// [`Error::Definition`](waterclock_base::Error::Definition) naming both numbers.
 ///
 /// ```
 /// # use waterclock_engine::{Engine, Keyed};
@@ -19,6 +29,8 @@ pub struct Keyed<K> {
     partitioner: Option<Partitioner<K>>,
     partitions: Option<usize>,
     map_side_combine: bool,
+    /// Whether the inputs' own partitioners are looked at first.
+    follow: bool,
 }
 
 impl<K> Clone for Keyed<K> {
@@ -27,13 +39,14 @@ impl<K> Clone for Keyed<K> {
             partitioner: self.partitioner.clone(),
             partitions: self.partitions,
             map_side_combine: self.map_side_combine,
+            follow: self.follow,
         }
     }
 }
 
 impl<K> Default for Keyed<K> {
     fn default() -> Self {
-        Keyed { partitioner: None, partitions: None, map_side_combine: true }
+        Keyed { partitioner: None, partitions: None, map_side_combine: true, follow: false }
     }
 }
 
@@ -41,6 +54,11 @@ impl<K> Keyed<K> {
     /// The defaults.
     pub fn new() -> Self {
         Keyed::default()
+    }
+
+    /// What the plain forms of operations use: an input's own partitioner where that saves a shuffle.
+    pub fn follow_inputs() -> Self {
+        Keyed { follow: true, ..Keyed::default() }
     }
 
     /// Spreads keys by key group over this many partitions.
@@ -81,5 +99,56 @@ impl<K: Key> Keyed<K> {
             let partitions = self.partitions.unwrap_or(settings.default_parallelism);
             Partitioner::hash(partitions, settings.key_groups)
         })
+    }
+
+    /// The partitioner that these options mean for an operation on these inputs.
+    ///
+    /// # Errors
+    /// [`Error::Definition`] when it has more partitions than there are key groups.
+    pub(crate) fn spread(
+        &self,
+        engine: &Engine,
+        by: Asked,
+        inputs: &[KeyedInput<K>],
+    ) -> Result<Partitioner<K>> {
+        let partitioner = self.followed(engine, inputs).unwrap_or_else(|| self.resolve(engine));
+        match partitioner.id() {
+            PartitionerId::Hash { partitions, groups } if partitions > groups as usize => {
+                Err(Error::Definition {
+                    call: by.operator,
+                    site: by.site,
+                    why: format!(
+                        "{partitions} partitions are more than the {groups} key groups; give fewer                          partitions or set more key groups"
+                    ),
+                })
+            }
+            PartitionerId::Hash { .. } | PartitionerId::Own { .. } => Ok(partitioner),
+        }
+    }
+
+    fn followed(&self, engine: &Engine, inputs: &[KeyedInput<K>]) -> Option<Partitioner<K>> {
+        if !self.follow || self.given_partitions().is_some() {
+            return None;
+        }
+        let facts: Vec<Input> = inputs.iter().map(KeyedInput::facts).collect();
+        let position = input_to_follow(&facts, engine.settings().default_parallelism)?;
+        inputs.get(position)?.partitioner.clone()
+    }
+}
+
+/// How one input of a keyed operation is spread.
+pub(crate) struct KeyedInput<K> {
+    partitions: usize,
+    partitioner: Option<Partitioner<K>>,
+}
+
+impl<K: Key> KeyedInput<K> {
+    pub(crate) fn of<T: Data>(rdd: &Rdd<T>) -> Self {
+        KeyedInput { partitions: rdd.partitions(), partitioner: rdd.spread() }
+    }
+
+    fn facts(&self) -> Input {
+        let spread_over = self.partitioner.as_ref().map(Partitioner::partitions);
+        Input { partitions: self.partitions, spread_over }
     }
 }

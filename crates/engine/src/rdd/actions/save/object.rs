@@ -1,0 +1,102 @@
+//! `save_as_object_file`: records as bytes that [`Engine::object_file`](crate::Engine::object_file) reads.
+
+use std::panic::Location;
+use std::path::Path;
+
+use waterclock_base::{Record, Result};
+
+use super::{PartFile, Save, save};
+use crate::chunk::{Sink, Step};
+use crate::object::{Frames, HEADER};
+use crate::rdd::{Asked, Rdd};
+use crate::task::TaskCx;
+
+impl<T: Record> Rdd<T> {
+    /// Saves the records as bytes, to be read by [`Engine::object_file`](crate::Engine::object_file). The
+    /// format is in docs/format.md.
+    ///
+    /// # Errors
+    /// [`Error::Action`](waterclock_base::Error::Action) when `dir` exists;
+    /// [`Error::Outside`](waterclock_base::Error::Outside) when it can't be written; the error of the task
+    /// that failed, as when a record can't be encoded.
+    ///
+    /// ```
+    /// # use waterclock_engine::Engine;
+    /// let dir = tempfile::tempdir().unwrap();
+    /// let engine = Engine::local(2);
+    /// engine.parallelize(vec![(1, 'a'), (2, 'b')], 2).save_as_object_file(dir.path().join("out"))?;
+    /// let back = engine.object_file::<(i32, char)>(dir.path().join("out"));
+    /// assert_eq!(back.collect_partitions()?, [[(1, 'a')], [(2, 'b')]]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn save_as_object_file(&self, dir: impl AsRef<Path>) -> Result<()> {
+        self.save_as_object_file_at("save_as_object_file", Location::caller(), dir.as_ref(), &Save::new())
+    }
+
+    /// [`save_as_object_file`](Rdd::save_as_object_file) with options.
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn save_as_object_file_with(&self, dir: impl AsRef<Path>, options: Save) -> Result<()> {
+        self.save_as_object_file_at("save_as_object_file", Location::caller(), dir.as_ref(), &options)
+    }
+
+    /// [`save_as_object_file`](Rdd::save_as_object_file) under another name and place, for operations made
+    /// of it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_as_object_file_at(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        dir: &Path,
+        options: &Save,
+    ) -> Result<()> {
+        save(self, Asked { operator, site }, dir, options, |rdd, partition, cx, file| {
+            file.write(&HEADER)?;
+            let mut writing = Objects { cx, file, frames: Frames::default() };
+            rdd.compute(partition, cx, &mut writing)?;
+            writing.finish()
+        })
+    }
+}
+
+struct Objects<'a> {
+    cx: &'a TaskCx,
+    file: &'a mut PartFile,
+    frames: Frames,
+}
+
+impl Objects<'_> {
+    fn finish(mut self) -> Step {
+        if !self.frames.is_empty() {
+            self.file.write(self.frames.finish()?)?;
+        }
+        Ok(self.file.write(self.frames.finish()?)?)
+    }
+
+    fn write<'r, T: Record>(&mut self, records: impl Iterator<Item = &'r T>) -> Step {
+        self.cx.check()?;
+        for record in records {
+            if self.frames.add(record)? {
+                self.file.write(self.frames.finish()?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Record> Sink<T> for Objects<'_> {
+    fn push(&mut self, chunk: &mut Vec<T>) -> Step {
+        self.write(chunk.iter())?;
+        chunk.clear();
+        Ok(())
+    }
+
+    fn lend(&mut self, records: &[&T]) -> Step {
+        self.write(records.iter().copied())
+    }
+}

@@ -1,0 +1,59 @@
+//! `distinct`: each record once.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use waterclock_base::Key;
+
+use super::keyed::{Keyed, KeyedInput, Once};
+use crate::rdd::{Asked, Rdd};
+use crate::shuffle::{ExpectedKeys, combined};
+
+/// # As sets
+///
+/// Records are compared as keys: they are spread by key group, and come in the order in which they occur
+/// first.
+impl<T: Key> Rdd<T> {
+    /// Each record once, in as many partitions as this dataset has.
+    ///
+    /// ```
+    /// # use waterclock_engine::Engine;
+    /// let rdd = Engine::local(2).parallelize(vec![3, 1, 3, 2, 1], 2);
+    /// assert_eq!(rdd.distinct().sorted()?, [1, 2, 3]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn distinct(&self) -> Rdd<T> {
+        let partitions = self.engine().keyed_partitions(self.partitions());
+        self.distinct_at("distinct", Location::caller(), &Keyed::new().partitions(partitions))
+    }
+
+    /// [`distinct`](Rdd::distinct) with options: over how many partitions.
+    #[track_caller]
+    pub fn distinct_with(&self, options: Keyed<T>) -> Rdd<T> {
+        self.distinct_at("distinct", Location::caller(), &options)
+    }
+
+    /// [`distinct`](Rdd::distinct) under another name and place, for operations made of it.
+    pub fn distinct_at(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        options: &Keyed<T>,
+    ) -> Rdd<T> {
+        let by = Asked { operator, site };
+        let pairs = self.keys_alone(by);
+        match options.spread(self.engine(), by, &[KeyedInput::of(&pairs)]) {
+            Ok(to) => {
+                let once = combined(&pairs, operator, site, &to, Arc::new(Once), &ExpectedKeys::default());
+                once.map_at(operator, site, |(record, ())| record)
+            }
+            Err(error) => self.engine().failing_at(operator, site, error),
+        }
+    }
+
+    /// Each record as a key.
+    pub(crate) fn keys_alone(&self, by: Asked) -> Rdd<(T, ())> {
+        self.map_at(by.operator, by.site, |record| (record, ()))
+    }
+}

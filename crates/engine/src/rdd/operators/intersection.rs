@@ -1,0 +1,87 @@
+//! `intersection` and `subtract`: what two datasets have in common, and what one has alone.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use waterclock_base::Key;
+
+use super::keyed::{Keep, Keyed, KeyedInput, Once, matching};
+use crate::rdd::{Asked, Rdd};
+use crate::shuffle::{ExpectedKeys, combined};
+
+impl<T: Key> Rdd<T> {
+    /// The records that are in both datasets, each once.
+    ///
+    /// ```
+    /// # use waterclock_engine::Engine;
+    /// let engine = Engine::local(2);
+    /// let both = engine.parallelize(vec![1, 2, 2, 3], 2).intersection(&engine.parallelize(vec![3, 2, 4], 1));
+    /// assert_eq!(both.sorted()?, [2, 3]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn intersection(&self, other: &Rdd<T>) -> Rdd<T> {
+        self.intersection_at("intersection", Location::caller(), other, &Keyed::follow_inputs())
+    }
+
+    /// [`intersection`](Rdd::intersection) with options: over how many partitions.
+    #[track_caller]
+    pub fn intersection_with(&self, other: &Rdd<T>, options: Keyed<T>) -> Rdd<T> {
+        self.intersection_at("intersection", Location::caller(), other, &options)
+    }
+
+    /// [`intersection`](Rdd::intersection) under another name and place, for operations made of it.
+    pub fn intersection_at(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        other: &Rdd<T>,
+        options: &Keyed<T>,
+    ) -> Rdd<T> {
+        let by = Asked { operator, site };
+        let (left, right) = (self.keys_alone(by), other.keys_alone(by));
+        match options.spread(self.engine(), by, &[KeyedInput::of(&left), KeyedInput::of(&right)]) {
+            Ok(to) => {
+                let once = combined(&left, operator, site, &to, Arc::new(Once), &ExpectedKeys::default());
+                let both = matching(&once, &right, by, &to, Keep::Matched);
+                both.map_at(operator, site, |(record, ())| record)
+            }
+            Err(error) => self.engine().failing_at(operator, site, error),
+        }
+    }
+
+    /// The records that are not in `other`, as often as they occur here, in as many partitions as this
+    /// dataset has.
+    ///
+    /// ```
+    /// # use waterclock_engine::Engine;
+    /// let engine = Engine::local(2);
+    /// let rest = engine.parallelize(vec![1, 1, 2, 3], 2).subtract(&engine.parallelize(vec![3, 2], 1));
+    /// assert_eq!(rest.collect()?, [1, 1]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn subtract(&self, other: &Rdd<T>) -> Rdd<T> {
+        let partitions = self.engine().keyed_partitions(self.partitions());
+        self.subtract_at("subtract", Location::caller(), other, &Keyed::new().partitions(partitions))
+    }
+
+    /// [`subtract`](Rdd::subtract) with options: over how many partitions.
+    #[track_caller]
+    pub fn subtract_with(&self, other: &Rdd<T>, options: Keyed<T>) -> Rdd<T> {
+        self.subtract_at("subtract", Location::caller(), other, &options)
+    }
+
+    /// [`subtract`](Rdd::subtract) under another name and place, for operations made of it.
+    pub fn subtract_at(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        other: &Rdd<T>,
+        options: &Keyed<T>,
+    ) -> Rdd<T> {
+        let by = Asked { operator, site };
+        let rest = self.keys_alone(by).subtract_by_key_at(operator, site, &other.keys_alone(by), options);
+        rest.map_at(operator, site, |(record, ())| record)
+    }
+}

@@ -1,0 +1,135 @@
+//! The parts of the outer ring.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::commands::{cargo, cargo_output, cargo_with};
+use super::word_count;
+use crate::workspace;
+
+/// One part.
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    /// The share of the time that it belongs to, in `GROUPS`.
+    pub(super) group: usize,
+    pub(super) run: fn() -> Result<(), String>,
+}
+
+const BUILD: usize = 0;
+const TESTS: usize = 1;
+
+/// The shares of the time: name and limit.
+pub(super) const GROUPS: &[(&str, Duration)] =
+    &[("build and lints", Duration::from_secs(25 * 60)), ("tests and golden", Duration::from_secs(10 * 60))];
+
+pub(super) const PARTS: &[Part] = &[
+    Part { name: "fmt", what: "the formatter has nothing to change", group: BUILD, run: fmt },
+    Part { name: "clippy", what: "no lint anywhere", group: BUILD, run: clippy },
+    Part { name: "doc", what: "no broken link in the documentation", group: BUILD, run: doc },
+    Part { name: "features", what: "the facade with each set of features", group: BUILD, run: features },
+    Part { name: "msrv", what: "one oldest compiler for all packages", group: BUILD, run: msrv },
+    Part { name: "packages", what: "few packages from outside, no C", group: BUILD, run: packages },
+    Part { name: "examples", what: "the examples build", group: BUILD, run: examples },
+    Part { name: "benches", what: "the benches build", group: BUILD, run: benches },
+    Part { name: "conformance", what: "the conformance tool builds", group: BUILD, run: conformance },
+    Part { name: "golden-1", what: "real Spark's outputs, one thread", group: TESTS, run: || golden("1") },
+    Part { name: "golden-2", what: "real Spark's outputs, two threads", group: TESTS, run: || golden("2") },
+    Part { name: "golden-5", what: "real Spark's outputs, five threads", group: TESTS, run: || golden("5") },
+    Part { name: "hashtags", what: "three batches of the first example", group: TESTS, run: hashtags },
+    Part { name: "word-count", what: "against tr, sort, uniq", group: TESTS, run: word_count::check },
+];
+
+fn fmt() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"])
+}
+
+fn clippy() -> Result<(), String> {
+    cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn doc() -> Result<(), String> {
+    let deny = [("RUSTDOCFLAGS", "-D warnings")];
+    cargo_with(&["doc", "--quiet", "--no-deps", "--workspace", "--all-features"], &deny)
+}
+
+fn features() -> Result<(), String> {
+    for set in ["", "testing"] {
+        cargo(&["check", "--quiet", "-p", "waterclock", "--no-default-features", "--features", set])?;
+    }
+    Ok(())
+}
+
+/// Every package takes the oldest compiler from the workspace, which names one.
+fn msrv() -> Result<(), String> {
+    let root = workspace::root();
+    for path in workspace::files(&root, &["Cargo.toml"])? {
+        let text = workspace::read(&root, &path)?;
+        let named = text.contains("rust-version.workspace = true") || text.contains("\nrust-version = \"");
+        if !named {
+            return Err(format!("{} names no `rust-version`", path.display()));
+        }
+    }
+    Ok(())
+}
+
+/// At most this many packages come from outside with the default facade.
+const MOST_PACKAGES: usize = 25;
+
+/// Packages that bring or build C.
+const C_PACKAGES: &[&str] = &["cc", "cmake", "pkg-config", "bindgen", "autotools"];
+
+fn packages() -> Result<(), String> {
+    let names = |edges| -> Result<BTreeSet<String>, String> {
+        let args =
+            ["tree", "--quiet", "-p", "waterclock", "-e", edges, "--prefix", "none", "--format", "{p}"];
+        let text = cargo_output(&args, false)?;
+        let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        Ok(text
+            .lines()
+            .map(name)
+            .filter(|name| !name.is_empty() && !name.starts_with("waterclock"))
+            .collect())
+    };
+    let outside = names("normal")?;
+    println!("{} packages from outside: {}", outside.len(), Vec::from_iter(outside.clone()).join(" "));
+    if outside.len() > MOST_PACKAGES {
+        return Err(format!("{} packages from outside; at most {MOST_PACKAGES}", outside.len()));
+    }
+    let built = names("normal,build")?;
+    match built.iter().find(|name| C_PACKAGES.contains(&name.as_str()) || name.ends_with("-sys")) {
+        Some(name) => Err(format!("`{name}` brings C")),
+        None => Ok(()),
+    }
+}
+
+fn examples() -> Result<(), String> {
+    cargo(&["build", "--quiet", "--release", "-p", "waterclock-examples", "--examples"])
+}
+
+fn benches() -> Result<(), String> {
+    cargo(&["build", "--quiet", "--release", "-p", "waterclock-bench"])
+}
+
+fn conformance() -> Result<(), String> {
+    cargo(&["build", "--quiet", "--release", "-p", "waterclock-conformance"])
+}
+
+fn golden(threads: &str) -> Result<(), String> {
+    let package = ["run", "--quiet", "--release", "-p", "waterclock-conformance", "--"];
+    let args = [&package[..], &["golden", "--threads", threads]].concat();
+    let text = cargo_output(&args, true)?;
+    match text.lines().rev().find(|line| line.contains(" passed, ")) {
+        Some(line) if line.contains(" 0 failed") && !line.starts_with("0 passed") => Ok(()),
+        Some(line) => Err(format!("`{line}`")),
+        None => Err("the tool closes without a count".to_owned()),
+    }
+}
+
+fn hashtags() -> Result<(), String> {
+    let args =
+        ["run", "--quiet", "--release", "--example", "hashtags", "--", "--batches", "3", "--batch", "200"];
+    let text = cargo_output(&[&args[..], &["--slide", "200", "--window", "1000"]].concat(), true)?;
+    let shown = text.lines().filter(|line| line.contains('#')).count();
+    if shown > 0 { Ok(()) } else { Err("it printed no hashtag".to_owned()) }
+}

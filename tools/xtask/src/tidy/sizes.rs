@@ -1,0 +1,60 @@
+//! A file is one thought, a function one step, a line is read in one go.
+//!
+//! Documentation and tests don't count against a file's code, but the whole file has a limit too.
+
+use crate::source::Source;
+use crate::tidy::Project;
+
+const CODE_LINES: usize = 500;
+const FILE_LINES: usize = 600;
+const FUNCTION_LINES: usize = 60;
+/// The formatter keeps code at 110; this is for comments, and for what it can't break.
+const LINE_WIDTH: usize = 120;
+
+/// Files that may be longer, and why.
+const LONG_FILES: &[(&str, &str)] = &[];
+
+/// Functions that may be longer, by file and name, and why.
+const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[];
+
+pub(crate) fn check(project: &Project) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in &project.sources {
+        let path = source.path.display().to_string();
+        let (code, all) = (source.product_lines(), source.text.lines().count());
+        if !LONG_FILES.iter().any(|(file, _)| *file == path) {
+            if code > CODE_LINES {
+                found.push(format!("{path}: {code} lines of code; at most {CODE_LINES}"));
+            }
+            if all > FILE_LINES {
+                found.push(format!("{path}: {all} lines; at most {FILE_LINES}"));
+            }
+        }
+        for function in source.functions() {
+            let (name, line, length) = (&function.name, function.line, function.code_lines);
+            let known = LONG_FUNCTIONS.iter().any(|(file, function, _)| *file == path && function == name);
+            if length > FUNCTION_LINES && !known {
+                found.push(format!(
+                    "{path}:{line}: `{name}` has {length} lines of code; at most {FUNCTION_LINES}"
+                ));
+            }
+        }
+        found.extend(wide_lines(source));
+    }
+    found
+}
+
+/// Rows of tables and literals can't be broken; every other line can.
+fn wide_lines(source: &Source) -> Vec<String> {
+    let path = source.path.display().to_string();
+    let mut found = Vec::new();
+    for (number, (line, code)) in source.text.lines().zip(source.code.lines()).enumerate() {
+        let (said, width) = (line.trim(), line.chars().count());
+        let is_row = code.trim().is_empty() && said.trim_start_matches(['/', '!', ' ']).starts_with('|');
+        let in_literal = code.as_bytes().get(LINE_WIDTH).is_some_and(|byte| *byte == b'_' || *byte == b'"');
+        if width > LINE_WIDTH && !is_row && !in_literal && !said.starts_with('"') {
+            found.push(format!("{path}:{}: {width} columns; at most {LINE_WIDTH}", number + 1));
+        }
+    }
+    found
+}
