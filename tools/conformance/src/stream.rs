@@ -90,6 +90,16 @@ impl Stream {
         }
     }
 
+    /// What the last batches had; slides as the stream does where no slide is given.
+    pub(crate) fn window(&self, length: Duration, slide: Option<Duration>) -> Self {
+        match (self, slide) {
+            (Stream::Rows(rows), None) => Stream::Rows(rows.window(length)),
+            (Stream::Rows(rows), Some(slide)) => Stream::Rows(rows.window_sliding(length, slide)),
+            (Stream::Pairs(pairs), None) => Stream::Pairs(pairs.window(length)),
+            (Stream::Pairs(pairs), Some(slide)) => Stream::Pairs(pairs.window_sliding(length, slide)),
+        }
+    }
+
     pub(crate) fn union(&self, other: &Self) -> Self {
         match (self, other) {
             (Stream::Pairs(a), Stream::Pairs(b)) => Stream::Pairs(a.union(b)),

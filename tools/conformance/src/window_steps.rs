@@ -1,13 +1,38 @@
 //! The steps that look at several batches at once (GOLDEN.md, section 3).
 
 use crate::functions::{predicate, reduce};
-use crate::steps::{Step, counted, counts};
+use crate::steps::{Step, counted, counts, lists};
 use crate::stream::{Stream, Trouble};
 use crate::value::Value;
 
 /// The stream after a window step; none for another step.
 pub(crate) fn step(stream: &Stream, step: &Step<'_>) -> Result<Option<Stream>, Trouble> {
-    inverse(stream, step)
+    match plain(stream, step)? {
+        Some(next) => Ok(Some(next)),
+        None => inverse(stream, step),
+    }
+}
+
+/// Windows over any function. Where a case gives no slide it is the parent's.
+fn plain(stream: &Stream, step: &Step<'_>) -> Result<Option<Stream>, Trouble> {
+    let slide = |at| Ok::<_, Trouble>(step.optional_duration(at)?.unwrap_or_else(|| stream.slide()));
+    Ok(Some(match step.name {
+        "window" => stream.window(step.duration(0)?, step.optional_duration(1)?),
+        "reduceByWindow" => {
+            let f = step.function(0, reduce)?;
+            Stream::Rows(stream.rows().reduce_by_window(f, step.duration(1)?, step.duration(2)?))
+        }
+        "groupByKeyAndWindow" => {
+            let (length, slide, options) = (step.duration(0)?, slide(1)?, step.keyed(2)?);
+            lists(&stream.pairs().group_by_key_and_window_with(length, slide, options))
+        }
+        "reduceByKeyAndWindow" => {
+            let f = step.function(0, reduce)?;
+            let (length, slide, options) = (step.duration(1)?, slide(2)?, step.keyed(3)?);
+            Stream::Pairs(stream.pairs().reduce_by_key_and_window_with(f, length, slide, options))
+        }
+        _ => return Ok(None),
+    }))
 }
 
 /// Windows that are kept up to date by what enters and what leaves.
