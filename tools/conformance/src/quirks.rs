@@ -10,7 +10,8 @@ const GAP_LEFT_OUT: &str = "a window shorter than its slide holds what lies in t
 
 /// The filter of an inverse window drops a key while records of it are still inside. Spark then fails the
 /// batch in which they leave, and all after it.
-const FILTERED_KEY_RETURNS: &str = "a filtered key whose records are still inside comes back when the filter holds";
+const FILTERED_KEY_RETURNS: &str =
+    "a filtered key whose records are still inside comes back when the filter holds";
 
 /// The id of each case, and why it differs. A case that passes after all must be taken off the list.
 pub(crate) const QUIRKS: &[(&str, &str)] = &[

@@ -64,6 +64,11 @@ fn rows(like: &Rdd<Value>, rows: Vec<Value>) -> Rdd<Value> {
     like.engine().parallelize(rows, 1)
 }
 
+/// Partitions where a case gives none.
+fn parallelism(rdd: &Rdd<Value>) -> usize {
+    rdd.engine().settings().default_parallelism
+}
+
 fn millis(time: BatchTime) -> Value {
     Value::Int(time.as_millis())
 }
@@ -73,13 +78,13 @@ fn plain(name: &str) -> Option<fn(Rdd<Value>, BatchTime) -> Outcome> {
     Some(match name {
         "identity" => |rdd, _| Ok(rdd),
         "distinct" => |rdd, _| Ok(rdd.distinct()),
-        "sort" => |rdd, _| Ok(rdd.sort()?),
-        "sort_desc" => |rdd, _| Ok(rdd.sort_by(Value::clone, false, rdd.partitions())?),
-        "sort_by_key" => |rdd, _| Ok(unpaired(&pairs(&rdd).sort_by_key(true, rdd.partitions())?)),
-        "sort_by_key_desc" => |rdd, _| Ok(unpaired(&pairs(&rdd).sort_by_key(false, rdd.partitions())?)),
-        "zip_with_index" => |rdd, _| {
-            Ok(rdd.zip_with_index().map(|(x, index)| Value::pair(x, Value::count(index))))
-        },
+        "sort" => |rdd, _| Ok(rdd.sort_by(Value::clone, true, parallelism(&rdd))?),
+        "sort_desc" => |rdd, _| Ok(rdd.sort_by(Value::clone, false, parallelism(&rdd))?),
+        "sort_by_key" => |rdd, _| Ok(unpaired(&pairs(&rdd).sort_by_key(true, parallelism(&rdd))?)),
+        "sort_by_key_desc" => |rdd, _| Ok(unpaired(&pairs(&rdd).sort_by_key(false, parallelism(&rdd))?)),
+        "zip_with_index" => {
+            |rdd, _| Ok(rdd.zip_with_index().map(|(x, index)| Value::pair(x, Value::count(index))))
+        }
         "count" => |rdd, _| Ok(rows(&rdd, vec![Value::count(rdd.count()?)])),
         "sum_all" => |rdd, _| Ok(rows(&rdd, vec![Value::Int(crate::functions::sum(&rdd.collect()?))])),
         "num_partitions" => |rdd, _| Ok(rows(&rdd, vec![Value::count(rdd.partitions())])),
@@ -136,7 +141,7 @@ fn one(step: &Step<'_>) -> Result<One, Trouble> {
     if let (Some(f), Some(Json::Array(fixed))) = (with_static(name), step.arg(1)) {
         let fixed: Vec<Value> = fixed.iter().map(Value::from_json).collect();
         return Ok(Box::new(move |rdd, _| {
-            let fixed = rdd.engine().parallelize(fixed.clone(), rdd.engine().settings().default_parallelism);
+            let fixed = rdd.engine().parallelize(fixed.clone(), parallelism(&rdd));
             f(rdd, fixed)
         }));
     }
