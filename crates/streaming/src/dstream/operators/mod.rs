@@ -5,12 +5,18 @@ mod filter;
 mod flat_map;
 mod map;
 
+// Record by record, where a closure may refuse one.
+mod drops; // what was left out, counted once
+mod rejected;
+mod try_map;
+
 // Partition by partition.
 mod map_partitions;
 
 // Batch by batch.
 mod count;
 mod reduce;
+mod top;
 mod transform;
 mod union;
 
@@ -19,3 +25,5 @@ mod persist;
 mod slice;
 
 pub(crate) use count::Count;
+pub use rejected::Rejected;
+pub use try_map::OnBadRecord;
