@@ -1,1 +1,15 @@
-//! What the example programs share.
+//! What the example programs share: their command lines, how they run and end, and a feed of messages.
+//!
+//! The programs are in `examples/examples`; `cargo run --release --example hashtags` runs one.
+
+mod args; // command lines
+mod feed; // generated messages over TCP
+mod run; // from start to Ctrl-C
+
+pub use args::Args;
+pub use feed::{Feed, Messages};
+pub use run::{clock_time, run};
+
+/// The library sets no allocator for its users; programs that care choose one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

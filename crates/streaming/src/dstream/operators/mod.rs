@@ -4,6 +4,7 @@
 mod filter;
 mod flat_map;
 mod map;
+mod words;
 
 // Record by record, where a closure may refuse one.
 mod drops; // what was left out, counted once

@@ -1,0 +1,81 @@
+//! The most frequent hashtags of the last while, every second, until Ctrl-C.
+
+use std::time::Duration;
+
+use waterclock::prelude::*;
+use waterclock_examples::{Args, Feed, clock_time, run};
+
+const HELP: &str = "\
+cargo run --release --example hashtags -- [OPTIONS]
+
+Counts hashtags over a sliding window and prints the ten most frequent. Without --from or --files the
+messages come from a feed that the program starts itself and reads over TCP.
+
+  --from HOST:PORT   read lines from this server
+  --files DIR        read the lines of files that are moved into this directory
+  --rate N           lines a second of the program's own feed (10000)
+  --window MS        what is counted: this much time, in milliseconds (30000)
+  --slide MS         how often it is printed (1000)
+  --batch MS         how often data is taken in (500)
+  --batches N        stop after so many batches (at Ctrl-C)
+  --help             this text";
+
+struct Options {
+    from: Option<String>,
+    files: Option<String>,
+    rate: u64,
+    window: Duration,
+    slide: Duration,
+    batch: Duration,
+    batches: Option<u64>,
+}
+
+fn options() -> Options {
+    let mut args = Args::of_process();
+    let options = Options {
+        from: args.value("--from"),
+        files: args.value("--files"),
+        rate: args.number("--rate", 10_000),
+        window: Duration::from_millis(args.number("--window", 30_000)),
+        slide: Duration::from_millis(args.number("--slide", 1_000)),
+        batch: Duration::from_millis(args.number("--batch", 500)),
+        batches: args.number_of("--batches"),
+    };
+    if options.from.is_some() && options.files.is_some() {
+        args.refuse("`--from` or `--files`, not both".to_owned());
+    }
+    args.done(HELP);
+    options
+}
+
+fn main() -> waterclock::Result<()> {
+    let options = options();
+    let ssc = StreamingContext::builder("hashtags").batch_interval(options.batch).build()?;
+    let messages = match (&options.from, &options.files) {
+        (Some(address), _) => ssc.socket_text_stream(address)?,
+        (None, Some(directory)) => ssc.text_file_stream(directory)?,
+        (None, None) => {
+            let feed = Feed::start(options.rate)
+                .map_err(|error| waterclock::Error::outside("can't open a port for", "the feed", error))?;
+            println!("{} lines a second from {}", options.rate, feed.address());
+            ssc.socket_text_stream(feed.address().to_string())?
+        }
+    };
+
+    let counts = messages
+        .named("messages")
+        .words()
+        .filter(|word| word.starts_with('#'))
+        .count_by_value_and_window(options.window, options.slide)
+        .named("counts");
+    let window = options.window;
+    counts.top_by(10, |(_, count)| *count).foreach_rdd(move |top, time| {
+        println!("\n{}  the last {:?}", clock_time(time), window);
+        for (tag, count) in top.collect()? {
+            println!("{count:>9}  {tag}");
+        }
+        Ok(())
+    });
+
+    run(&ssc, options.batches)
+}
