@@ -21,6 +21,8 @@ pub struct Submission {
     pub engine: Engine,
     /// Raised when the result is no longer wanted.
     pub cancelled: Arc<AtomicBool>,
+    /// Called when the task leaves its queue, if somebody wants to know: what waits is not slow.
+    pub began: Option<Box<dyn FnOnce() + Send>>,
     /// Called once with how the task ended, from any thread; not called for a task that was cancelled
     /// before it began.
     pub report: Box<dyn FnOnce(Report) + Send>,
@@ -29,7 +31,10 @@ pub struct Submission {
 impl Submission {
     /// Runs the task here and now and reports how it ended.
     pub fn run(self) {
-        let Submission { id, stage, engine, cancelled, report } = self;
+        let Submission { id, stage, engine, cancelled, began, report } = self;
+        if let Some(began) = began {
+            began();
+        }
         report(Report::of(id, &*stage, engine, cancelled));
     }
 }

@@ -21,6 +21,7 @@
 //! ```
 
 mod chunk; // records on their way from operator to operator
+mod lines; // whole lines of text on that way
 mod partition; // how keys are spread
 
 mod rdd; // datasets, their operations, actions and sources
@@ -42,6 +43,7 @@ pub use block::{Held, Memory, Reservation, Share, StorageLevel};
 pub use chunk::{CHUNK, Collect, Emit, Halt, Sink, Step, lend_all, push_all};
 pub use context::Engine;
 pub use executor::{Executor, Report, Submission};
+pub use lines::hand_lines;
 pub use partition::{Partitioner, PartitionerId};
 pub use rdd::actions::{LocalIterator, Number, Save, Stats};
 pub use rdd::operators::FoldAll;

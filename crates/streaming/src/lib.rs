@@ -31,9 +31,11 @@ pub mod testing;
 
 pub use block::{Lines, ReceivedBlock, ReceivedBytes, Records, gather};
 pub use context::{Builder, ContextState, Stop, StreamingContext};
-pub use dstream::{Collected, DStream, MapWithState, Output, State, StateOptions, StateSpec};
+pub use dstream::{
+    Collected, DStream, MapWithState, OnBadRecord, Output, Rejected, State, StateOptions, StateSpec,
+};
 pub use receiver::{
     EventSink, PidEstimator, RateLimiter, RawSocket, Receiver, ReceiverControl, ReceiverCounts,
     ReceiverHandle, ReceiverSetup, ReceiverSupervisor, RecurringTimer, SocketReader, TextSocket, TypedSocket,
 };
-pub use source::{QueueOptions, RddQueue};
+pub use source::{QueueOptions, RddQueue, TextReader};

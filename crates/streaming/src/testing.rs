@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use waterclock_base::world::{Clock, ManualClock, World, spawn};
+use waterclock_base::world::{Clock, ManualClock, Signal, SystemClock, World, spawn};
 use waterclock_base::{BatchTime, Data, Record, Result};
 use waterclock_engine::{Engine, Rdd};
 
@@ -55,6 +55,13 @@ impl TestClock {
         self.wait();
     }
 
+    fn advance_to_next_batch(&self) {
+        let (now, interval) = (self.clock.now(), self.ssc.settings().batch_interval);
+        let next = now.next_multiple(interval, self.ssc.zero_time().unwrap_or_default());
+        self.clock.advance(next.since(now));
+        self.wait();
+    }
+
     fn wait(&self) {
         if let Some(zero) = self.ssc.zero_time() {
             let due = self.clock.now().floor(self.ssc.settings().batch_interval, zero);
@@ -69,7 +76,8 @@ impl TestClock {
         self.clock.now()
     }
 
-    /// Stops the context gracefully while the time goes on, as it does outside of tests.
+    /// Stops the context gracefully while the time goes on, as it does outside of tests: no faster than real
+    /// time until the receivers have stopped, then batch by batch.
     ///
     /// # Errors
     /// As [`StreamingContext::stop`].
@@ -77,9 +85,17 @@ impl TestClock {
         let done = Arc::new(AtomicBool::new(false));
         let (clock, seen) = (self.clone(), done.clone());
         let ticking = spawn("test-clock", move || {
+            let (real, nobody) = (SystemClock::new(), Signal::new());
+            let receiving = || !clock.ssc.inner.sources_stopped.load(Ordering::Acquire);
             while !seen.load(Ordering::Acquire) {
-                clock.clock.advance(clock.ssc.settings().batch_interval);
-                clock.wait();
+                if !receiving() {
+                    clock.advance_to_next_batch();
+                    continue;
+                }
+                real.wait(Some(real.now_micros() + 1000), &nobody);
+                if receiving() {
+                    clock.clock.advance(Duration::from_millis(1));
+                }
             }
         });
         let outcome = self.ssc.stop(Stop::Gracefully);

@@ -15,7 +15,7 @@ use super::find::find;
 /// assert_eq!(lines, ["one", "", "three"]);
 /// ```
 #[inline]
-pub fn for_each_line(block: &str, mut f: impl FnMut(&str)) {
+pub fn for_each_line<'a>(block: &'a str, mut f: impl FnMut(&'a str)) {
     let mut start = 0;
     for end in LineEnds::new(block.as_bytes()) {
         f(without_return(&block[start..end]));

@@ -45,7 +45,9 @@ impl<T: Data> Keep<T> {
     /// Lets go of everything; partitions are computed and kept again when asked for.
     pub(crate) fn clear(&self) {
         for partition in &self.partitions {
-            *lock(partition) = None;
+            // Dropped outside the lock: records are the program's.
+            let kept = lock(partition).take();
+            drop(kept);
         }
     }
 

@@ -30,12 +30,10 @@ impl Running {
 }
 
 impl Jobs {
-    fn enter(&self, id: JobId, cancelled: Arc<AtomicBool>, wake: impl Fn() + Send + 'static) {
+    /// Enters a job, until the answer is dropped.
+    fn enter(&self, id: JobId, cancelled: Arc<AtomicBool>, wake: impl Fn() + Send + 'static) -> Entry<'_> {
         lock(&self.0).insert(id, Running { cancelled, wake: Box::new(wake) });
-    }
-
-    fn leave(&self, id: JobId) {
-        lock(&self.0).remove(&id);
+        Entry { jobs: self, id }
     }
 
     pub(crate) fn cancel(&self, id: JobId) {
@@ -46,5 +44,16 @@ impl Jobs {
 
     pub(crate) fn cancel_all(&self) {
         lock(&self.0).values().for_each(Running::cancel);
+    }
+}
+
+struct Entry<'j> {
+    jobs: &'j Jobs,
+    id: JobId,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        lock(&self.jobs.0).remove(&self.id);
     }
 }

@@ -32,9 +32,16 @@ const SPECULATION_INTERVAL: Duration = Duration::from_millis(100);
 const PLANS: u32 = 4;
 
 enum Message {
-    Report(usize, Report),
-    Released(usize),
+    /// A task of the plan with this number.
+    Task(u32, TaskMessage),
+    /// Another job gave the claim of a stage of the plan with this number back.
+    Released(u32, usize),
     Cancelled,
+}
+
+enum TaskMessage {
+    Began(Try),
+    Report(Try, Report),
 }
 
 /// Produces everything that is missing of `target`.
@@ -46,30 +53,21 @@ pub(crate) fn run_job(engine: &Engine, target: Arc<dyn StageOutput>) -> Result<(
     let cancelled = Arc::new(AtomicBool::new(false));
     let (sender, receiver) = channel();
     let wake = sender.clone();
-    engine.jobs().enter(id, cancelled.clone(), move || {
+    let _entry = engine.jobs().enter(id, cancelled.clone(), move || {
         // The job may have ended meanwhile.
         let _ = wake.send(Message::Cancelled);
     });
-    let mut outcome = Ok(Outcome::Finished);
-    for _ in 0..PLANS {
+    for number in 0..PLANS {
         let plan = plan(target.clone());
         if plan.is_empty() {
-            break;
+            return Ok(());
         }
-        let mut run = Run::new(engine, id, cancelled.clone(), plan, sender.clone());
-        outcome = run.all(&receiver);
-        run.abandon();
-        if !matches!(outcome, Ok(Outcome::PlanAgain)) {
-            break;
+        let mut run = Run::new(engine, id, number, cancelled.clone(), plan, sender.clone());
+        if let Outcome::Finished = run.all(&receiver)? {
+            return Ok(());
         }
     }
-    engine.jobs().leave(id);
-    match outcome? {
-        Outcome::Finished => Ok(()),
-        Outcome::PlanAgain => {
-            Err(Error::Internal { what: format!("{id} lost its inputs {PLANS} times in a row") })
-        }
-    }
+    Err(Error::Internal { what: format!("{id} lost its inputs {PLANS} times in a row") })
 }
 
 enum Outcome {
@@ -80,10 +78,15 @@ enum Outcome {
 struct Run<'e> {
     engine: &'e Engine,
     job: JobId,
+    /// Which plan of the job this is: messages about an earlier one mean nothing.
+    number: u32,
     /// Of the whole job; tasks of this plan see `stale`.
     cancelled: Arc<AtomicBool>,
     /// Raised when this plan is given up, so that its tasks stop.
     stale: Arc<AtomicBool>,
+    /// With speculation each attempt has a signal of its own, so that the slower copy can be stopped.
+    copies: HashMap<(usize, usize), Vec<Arc<AtomicBool>>>,
+    last_tick: i64,
     plan: Vec<PlannedStage>,
     held: Vec<bool>,
     inline: Vec<bool>,
@@ -98,6 +101,7 @@ impl<'e> Run<'e> {
     fn new(
         engine: &'e Engine,
         job: JobId,
+        number: u32,
         cancelled: Arc<AtomicBool>,
         plan: Vec<PlannedStage>,
         sender: Sender<Message>,
@@ -105,8 +109,11 @@ impl<'e> Run<'e> {
         Run {
             engine,
             job,
+            number,
             cancelled,
             stale: Arc::default(),
+            copies: HashMap::new(),
+            last_tick: engine.world().clock.now_micros(),
             held: vec![false; plan.len()],
             inline: vec![false; plan.len()],
             inline_since: None,
@@ -150,34 +157,49 @@ impl<'e> Run<'e> {
             };
             match message {
                 None => events.push_back(Happened::Tick),
-                Some(Message::Released(stage)) => events.push_back(Happened::Released { stage }),
                 Some(Message::Cancelled) => return Err(Error::Cancelled { job: self.job }),
-                Some(Message::Report(stage, report)) => match self.take_report(stage, report)? {
-                    Some(event) => events.push_back(event),
-                    None => return Ok(Outcome::PlanAgain),
+                Some(Message::Released(number, stage)) if number == self.number => {
+                    events.push_back(Happened::Released { stage });
+                }
+                Some(Message::Task(number, task)) if number == self.number => match task {
+                    TaskMessage::Began(task) => events.push_back(Happened::Began(task)),
+                    TaskMessage::Report(task, report) => match self.take_report(task, report)? {
+                        Some(event) => events.push_back(event),
+                        None => return Ok(Outcome::PlanAgain),
+                    },
                 },
+                // About a plan that was given up.
+                Some(Message::Released(..) | Message::Task(..)) => {}
             }
         }
     }
 
-    fn receive(&self, receiver: &Receiver<Message>) -> Result<Option<Message>> {
+    /// The next message; none when it is time to look for slow tasks.
+    fn receive(&mut self, receiver: &Receiver<Message>) -> Result<Option<Message>> {
         let closed = || Error::Internal { what: "a job lost the channel to its tasks".into() };
-        if self.engine.settings().speculation {
-            return match receiver.recv_timeout(SPECULATION_INTERVAL) {
-                Ok(message) => Ok(Some(message)),
-                Err(RecvTimeoutError::Timeout) => Ok(None),
-                Err(RecvTimeoutError::Disconnected) => Err(closed()),
-            };
+        if !self.engine.settings().speculation {
+            return receiver.recv().map(Some).map_err(|_| closed());
         }
-        receiver.recv().map(Some).map_err(|_| closed())
+        let now = self.now();
+        let left = (self.last_tick + SPECULATION_INTERVAL.as_micros() as i64).saturating_sub(now);
+        if left > 0 {
+            match receiver.recv_timeout(Duration::from_micros(left.unsigned_abs())) {
+                Ok(message) => return Ok(Some(message)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(closed()),
+            }
+        }
+        self.last_tick = self.now();
+        Ok(None)
     }
 
     fn perform(&mut self, command: Command, events: &mut VecDeque<Happened>) -> Result<Option<Outcome>> {
         match command {
             Command::Claim(stage) => {
-                let sender = self.sender.clone();
+                let (sender, number) = (self.sender.clone(), self.number);
                 let released = move || {
-                    let _ = sender.send(Message::Released(stage));
+                    // The job may have ended meanwhile.
+                    let _ = sender.send(Message::Released(number, stage));
                 };
                 let output = &self.plan[stage].output;
                 if output.claim().take_or_wait(released) {
@@ -202,13 +224,12 @@ impl<'e> Run<'e> {
 
     fn is_small(&self, output: &dyn StageOutput) -> bool {
         let bytes = output.input_bytes().or_else(|| {
-            output.parents().iter().try_fold(0, |sum, parent| {
-                Some(
-                    sum + match parent {
-                        Parent::Narrow(rdd) => lineage::input_bytes(&**rdd)?,
-                        Parent::Stage(stage) => stage.bytes()?,
-                    },
-                )
+            output.parents().iter().try_fold(0u64, |sum, parent| {
+                let bytes = match parent {
+                    Parent::Narrow(rdd) => lineage::input_bytes(&**rdd)?,
+                    Parent::Stage(stage) => stage.bytes()?,
+                };
+                Some(sum.saturating_add(bytes))
             })
         });
         !self.engine.settings().speculation && bytes.is_some_and(|bytes| bytes <= INLINE_BYTES)
@@ -220,17 +241,23 @@ impl<'e> Run<'e> {
             self.inline_tasks.push_back(task);
             return;
         }
-        let stage = &self.plan[task.stage].output;
-        let (sender, position) = (self.sender.clone(), task.stage);
+        let (sender, number) = (self.sender.clone(), self.number);
+        // The job may have ended when a message comes.
+        let tell = move |message| drop(sender.send(Message::Task(number, message)));
+        let (mut cancelled, mut began) = (self.stale.clone(), None);
+        if self.engine.settings().speculation {
+            cancelled = Arc::default();
+            self.copies.entry((task.stage, task.partition)).or_default().push(cancelled.clone());
+            let tell = tell.clone();
+            began = Some(Box::new(move || tell(TaskMessage::Began(task))) as Box<dyn FnOnce() + Send>);
+        }
         self.engine.executor().submit(Submission {
             id: self.task_id(task),
-            stage: stage.clone(),
+            stage: self.plan[task.stage].output.clone(),
             engine: self.engine.clone(),
-            cancelled: self.stale.clone(),
-            report: Box::new(move |report| {
-                // The job may have ended meanwhile.
-                let _ = sender.send(Message::Report(position, report));
-            }),
+            cancelled,
+            began,
+            report: Box::new(move |report| tell(TaskMessage::Report(task, report))),
         });
     }
 
@@ -255,25 +282,24 @@ impl<'e> Run<'e> {
         }
         let stage = &self.plan[task.stage].output;
         let report = Report::of(self.task_id(task), &**stage, self.engine.clone(), self.cancelled.clone());
-        Some(Message::Report(task.stage, report))
+        Some(Message::Task(self.number, TaskMessage::Report(task, report)))
     }
 
     /// What a report means to the scheduler; none when the job has to be planned again.
-    fn take_report(&mut self, stage: usize, report: Report) -> Result<Option<Happened>> {
-        let id = report.id;
-        if self.plan.get(stage).is_none_or(|planned| planned.output.id() != id.stage) {
-            return Ok(Some(Happened::Tick)); // A late report for a plan that was given up.
-        }
-        let task = Try { stage, partition: id.partition.0, attempt: id.attempt.0 };
+    fn take_report(&mut self, task: Try, report: Report) -> Result<Option<Happened>> {
         match report.outcome {
             Ok(_) => {
-                self.outputs.insert((stage, task.partition, task.attempt), report);
+                self.outputs.insert((task.stage, task.partition, task.attempt), report);
                 Ok(Some(Happened::Succeeded(task)))
             }
             Err(Halt::Missing) => Ok(None),
-            Err(Halt::Cancelled) => Err(Error::Cancelled { job: self.job }),
+            Err(Halt::Cancelled) if self.cancelled.load(Ordering::Relaxed) => {
+                Err(Error::Cancelled { job: self.job })
+            }
+            Err(Halt::Cancelled) => Ok(Some(Happened::Stopped(task))),
             Err(Halt::Enough) => {
-                let what = format!("{} stopped early without a result", self.plan[stage].output.operator());
+                let operator = self.plan[task.stage].output.operator();
+                let what = format!("{operator} stopped early without a result");
                 Err(Error::Internal { what })
             }
             Err(Halt::Failed(error)) => {
@@ -301,6 +327,9 @@ impl<'e> Run<'e> {
     }
 
     fn install(&mut self, task: Try, report: Report) -> Result<()> {
+        for copy in self.copies.remove(&(task.stage, task.partition)).into_iter().flatten() {
+            copy.store(true, Ordering::Relaxed);
+        }
         if let Ok(output) = report.outcome {
             self.plan[task.stage].output.install(task.partition, output)?;
         }
@@ -321,10 +350,15 @@ impl<'e> Run<'e> {
             self.plan[stage].output.claim().release();
         }
     }
+}
 
-    /// Stops what still runs and gives every claim back. Harmless when all is done.
-    fn abandon(&mut self) {
+/// However the plan ends, also by a panic: what still runs is stopped, and every claim is given back.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
         self.stale.store(true, Ordering::Relaxed);
+        for copy in self.copies.values().flatten() {
+            copy.store(true, Ordering::Relaxed);
+        }
         self.engine.executor().cancel(self.job);
         for stage in 0..self.plan.len() {
             self.release(stage);

@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::panic::Location;
 use std::sync::Arc;
 
-use waterclock_base::RddId;
+use waterclock_base::{RddId, StageId};
 
 use crate::partition::PartitionerId;
 use crate::stage::StageOutput;
@@ -49,56 +50,98 @@ pub trait Lineage: Send + Sync + 'static {
 
 /// Bytes that computing the dataset reads, about; none if that can't be known beforehand.
 pub(crate) fn input_bytes(rdd: &dyn Lineage) -> Option<u64> {
-    let info = rdd.info();
-    if let Some(bytes) = info.bytes {
-        return Some(bytes);
+    /// `joined` remembers the datasets of several parents: on the ways between them nothing branches, so
+    /// that a lineage that meets itself again and again is still walked in linear time.
+    fn bytes_of(rdd: &dyn Lineage, joined: &mut HashMap<RddId, Option<u64>>) -> Option<u64> {
+        let info = rdd.info();
+        if let Some(bytes) = info.bytes {
+            return Some(bytes);
+        }
+        if let Some(known) = joined.get(&info.id) {
+            return *known;
+        }
+        let bytes = info.parents.iter().try_fold(0u64, |sum, parent| {
+            let bytes = match parent {
+                Parent::Narrow(rdd) => bytes_of(&**rdd, joined)?,
+                Parent::Stage(stage) => stage.bytes()?,
+            };
+            Some(sum.saturating_add(bytes))
+        });
+        if info.parents.len() > 1 {
+            joined.insert(info.id, bytes);
+        }
+        bytes
     }
-    info.parents.iter().try_fold(0u64, |sum, parent| {
-        let bytes = match parent {
-            Parent::Narrow(rdd) => input_bytes(&**rdd)?,
-            Parent::Stage(stage) => stage.bytes()?,
-        };
-        Some(sum + bytes)
-    })
+    bytes_of(rdd, &mut HashMap::new())
 }
 
 /// Finds the dataset with this number among `rdd` and what it is made from in the same stage.
 pub(crate) fn find(rdd: &Arc<dyn Lineage>, id: RddId) -> Option<Arc<dyn Lineage>> {
-    if rdd.info().id == id {
-        return Some(rdd.clone());
-    }
-    rdd.info().parents.iter().find_map(|parent| match parent {
-        Parent::Narrow(rdd) => find(rdd, id),
-        Parent::Stage(_) => None,
-    })
-}
-
-/// A drawing of the lineage, one dataset a line, the newest first.
-pub(crate) fn debug_string(rdd: &dyn Lineage) -> String {
-    fn draw(rdd: &dyn Lineage, depth: usize, out: &mut String) {
-        let info = rdd.info();
-        let kept = if rdd.is_kept() { ", kept" } else { "" };
-        out.push_str(&"  ".repeat(depth));
-        out.push_str(&format!(
-            "({}) {} at {} [{}{kept}]\n",
-            info.partitions, info.operator, info.site, info.id
-        ));
-        for parent in &info.parents {
-            match parent {
-                Parent::Narrow(rdd) => draw(&**rdd, depth + 1, out),
-                Parent::Stage(stage) => {
-                    out.push_str(&"  ".repeat(depth + 1));
-                    out.push_str(&format!("+- {} of {} tasks\n", stage.operator(), stage.tasks()));
-                    for parent in stage.parents() {
-                        if let Parent::Narrow(rdd) = parent {
-                            draw(&*rdd, depth + 2, out);
-                        }
-                    }
-                }
+    let mut seen = HashSet::new();
+    let mut left = vec![rdd.clone()];
+    while let Some(rdd) = left.pop() {
+        if rdd.info().id == id {
+            return Some(rdd);
+        }
+        for parent in &rdd.info().parents {
+            if let Parent::Narrow(rdd) = parent
+                && seen.insert(rdd.info().id)
+            {
+                left.push(rdd.clone());
             }
         }
     }
-    let mut out = String::new();
-    draw(rdd, 0, &mut out);
-    out
+    None
+}
+
+/// A drawing of the lineage, one dataset a line, the newest first. What is drawn already is only named.
+pub(crate) fn debug_string(rdd: &dyn Lineage) -> String {
+    let mut drawing = Drawing::default();
+    drawing.draw(rdd, 0);
+    drawing.text
+}
+
+#[derive(Default)]
+struct Drawing {
+    text: String,
+    datasets: HashSet<RddId>,
+    stages: HashSet<StageId>,
+}
+
+impl Drawing {
+    fn line(&mut self, depth: usize, text: &str) {
+        self.text.push_str(&"  ".repeat(depth));
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    fn draw(&mut self, rdd: &dyn Lineage, depth: usize) {
+        let info = rdd.info();
+        let kept = if rdd.is_kept() { ", kept" } else { "" };
+        let again = if self.datasets.insert(info.id) { "" } else { ", see above" };
+        let (partitions, operator) = (info.partitions, &info.operator);
+        self.line(depth, &format!("({partitions}) {operator} at {} [{}{kept}{again}]", info.site, info.id));
+        if !again.is_empty() {
+            return;
+        }
+        for parent in &info.parents {
+            match parent {
+                Parent::Narrow(rdd) => self.draw(&**rdd, depth + 1),
+                Parent::Stage(stage) => self.draw_stage(&**stage, depth + 1),
+            }
+        }
+    }
+
+    fn draw_stage(&mut self, stage: &dyn StageOutput, depth: usize) {
+        self.line(depth, &format!("+- {} of {} tasks", stage.operator(), stage.tasks()));
+        if !self.stages.insert(stage.id()) {
+            return;
+        }
+        for parent in stage.parents() {
+            match parent {
+                Parent::Narrow(rdd) => self.draw(&*rdd, depth + 1),
+                Parent::Stage(stage) => self.draw_stage(&*stage, depth + 1),
+            }
+        }
+    }
 }

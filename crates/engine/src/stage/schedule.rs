@@ -48,6 +48,10 @@ pub(crate) enum Happened {
     Claimed { stage: usize, missing: Vec<usize> },
     /// Another job gave the claim back.
     Released { stage: usize },
+    /// An attempt left the queue.
+    Began(Try),
+    /// An attempt stopped, because it was told to.
+    Stopped(Try),
     /// An attempt succeeded.
     Succeeded(Try),
     /// An attempt failed.
@@ -85,8 +89,8 @@ enum State {
 struct Task {
     attempts: u32,
     failures: u32,
-    /// When each copy that is running began.
-    running: BTreeMap<u32, i64>,
+    /// When each copy that is under way began; none while it waits in the queue.
+    running: BTreeMap<u32, Option<i64>>,
     done: bool,
 }
 
@@ -118,10 +122,12 @@ impl Schedule {
         let mut commands = Vec::new();
         match happened {
             Happened::Started => self.begin_ready(&mut commands),
-            Happened::Claimed { stage, missing } => self.run_stage(stage, missing, now, &mut commands),
+            Happened::Claimed { stage, missing } => self.run_stage(stage, missing, &mut commands),
             Happened::Released { stage } => commands.push(Command::Claim(stage)),
+            Happened::Began(attempt) => self.began(attempt, now),
+            Happened::Stopped(attempt) => self.stopped(attempt, &mut commands),
             Happened::Succeeded(attempt) => self.succeeded(attempt, now, &mut commands),
-            Happened::Failed(attempt) => self.failed(attempt, now, &mut commands),
+            Happened::Failed(attempt) => self.failed(attempt, &mut commands),
             Happened::Tick => self.speculate(now, &mut commands),
         }
         commands
@@ -141,29 +147,45 @@ impl Schedule {
         }
     }
 
-    fn run_stage(&mut self, stage: usize, missing: Vec<usize>, now: i64, commands: &mut Vec<Command>) {
+    fn run_stage(&mut self, stage: usize, missing: Vec<usize>, commands: &mut Vec<Command>) {
         self.stages[stage].state = State::Running;
         for partition in missing {
             let task = Task { attempts: 0, failures: 0, running: BTreeMap::new(), done: false };
             self.stages[stage].tasks.insert(partition, task);
-            self.submit(stage, partition, now, commands);
+            self.submit(stage, partition, commands);
         }
         self.finish_stage_if_done(stage, commands);
     }
 
-    fn submit(&mut self, stage: usize, partition: usize, now: i64, commands: &mut Vec<Command>) {
+    fn submit(&mut self, stage: usize, partition: usize, commands: &mut Vec<Command>) {
         if let Some(task) = self.stages[stage].tasks.get_mut(&partition) {
             let attempt = task.attempts;
             task.attempts += 1;
-            task.running.insert(attempt, now);
+            task.running.insert(attempt, None);
             commands.push(Command::Submit(Try { stage, partition, attempt }));
+        }
+    }
+
+    fn began(&mut self, attempt: Try, now: i64) {
+        let task = self.stages[attempt.stage].tasks.get_mut(&attempt.partition);
+        if let Some(running) = task.and_then(|task| task.running.get_mut(&attempt.attempt)) {
+            *running = Some(now);
+        }
+    }
+
+    /// A copy that lost is told to stop; should one that did not lose do so, another takes its place.
+    fn stopped(&mut self, attempt: Try, commands: &mut Vec<Command>) {
+        let Some(task) = self.stages[attempt.stage].tasks.get_mut(&attempt.partition) else { return };
+        task.running.remove(&attempt.attempt);
+        if !task.done && task.running.is_empty() {
+            self.submit(attempt.stage, attempt.partition, commands);
         }
     }
 
     fn succeeded(&mut self, attempt: Try, now: i64, commands: &mut Vec<Command>) {
         let stage = &mut self.stages[attempt.stage];
         let Some(task) = stage.tasks.get_mut(&attempt.partition) else { return };
-        let began = task.running.remove(&attempt.attempt);
+        let began = task.running.remove(&attempt.attempt).flatten();
         if task.done {
             return; // A copy of a task that another copy finished.
         }
@@ -173,7 +195,7 @@ impl Schedule {
         self.finish_stage_if_done(attempt.stage, commands);
     }
 
-    fn failed(&mut self, attempt: Try, now: i64, commands: &mut Vec<Command>) {
+    fn failed(&mut self, attempt: Try, commands: &mut Vec<Command>) {
         let limit = self.rules.attempts.max(1);
         let Some(task) = self.stages[attempt.stage].tasks.get_mut(&attempt.partition) else { return };
         task.running.remove(&attempt.attempt);
@@ -184,7 +206,7 @@ impl Schedule {
         if task.failures >= limit {
             commands.push(Command::GiveUp(attempt));
         } else if task.running.is_empty() {
-            self.submit(attempt.stage, attempt.partition, now, commands);
+            self.submit(attempt.stage, attempt.partition, commands);
         }
     }
 
@@ -200,7 +222,7 @@ impl Schedule {
         let Some(rule) = self.rules.speculation.clone() else { return };
         for i in 0..self.stages.len() {
             for partition in slow_tasks(&self.stages[i], &rule, now) {
-                self.submit(i, partition, now, commands);
+                self.submit(i, partition, commands);
             }
         }
     }
@@ -217,7 +239,8 @@ fn slow_tasks(stage: &Stage, rule: &Speculation, now: i64) -> Vec<usize> {
     let median = durations[durations.len() / 2];
     let limit = ((median as f64 * rule.multiplier) as i64).max(rule.at_least_micros);
     let slow = |task: &Task| {
-        !task.done && task.running.len() == 1 && task.running.values().all(|began| now - began > limit)
+        let long = |began: &Option<i64>| began.is_some_and(|began| now - began > limit);
+        !task.done && task.running.len() == 1 && task.running.values().all(long)
     };
     stage.tasks.iter().filter(|(_, task)| slow(task)).map(|(partition, _)| *partition).collect()
 }
@@ -268,6 +291,9 @@ mod tests {
         let mut s = Schedule::new(vec![vec![]], rules());
         s.step(Happened::Started, 0);
         s.step(Happened::Claimed { stage: 0, missing: vec![0, 1, 2, 3] }, 0);
+        for p in 0..4 {
+            assert_eq!(s.step(Happened::Began(attempt(0, p, 0)), 0), []);
+        }
         for p in 0..3 {
             s.step(Happened::Succeeded(attempt(0, p, 0)), 200);
         }
@@ -277,6 +303,31 @@ mod tests {
         let won = s.step(Happened::Succeeded(attempt(0, 3, 1)), 901);
         assert_eq!(won, [Command::Install(attempt(0, 3, 1)), Command::Release(0), Command::Finish]);
         assert_eq!(s.step(Happened::Succeeded(attempt(0, 3, 0)), 902), []);
+    }
+
+    #[test]
+    fn a_task_that_waits_in_the_queue_is_not_slow() {
+        let mut s = Schedule::new(vec![vec![]], rules());
+        s.step(Happened::Started, 0);
+        s.step(Happened::Claimed { stage: 0, missing: (0..8).collect() }, 0);
+        for p in 0..7 {
+            s.step(Happened::Began(attempt(0, p, 0)), 1000 * p as i64);
+            s.step(Happened::Succeeded(attempt(0, p, 0)), 1000 * (p as i64 + 1));
+        }
+        assert_eq!(s.step(Happened::Tick, 9000), []);
+        s.step(Happened::Began(attempt(0, 7, 0)), 9000);
+        assert_eq!(s.step(Happened::Tick, 10_500), []);
+        assert_eq!(s.step(Happened::Tick, 10_501), [Command::Submit(attempt(0, 7, 1))]);
+    }
+
+    #[test]
+    fn a_copy_that_lost_may_stop_but_the_last_one_is_replaced() {
+        let mut s = Schedule::new(vec![vec![]], rules());
+        s.step(Happened::Started, 0);
+        s.step(Happened::Claimed { stage: 0, missing: vec![0, 1] }, 0);
+        s.step(Happened::Succeeded(attempt(0, 0, 0)), 1);
+        assert_eq!(s.step(Happened::Stopped(attempt(0, 0, 1)), 2), []);
+        assert_eq!(s.step(Happened::Stopped(attempt(0, 1, 0)), 2), [Command::Submit(attempt(0, 1, 1))]);
     }
 
     #[test]

@@ -15,8 +15,7 @@ use crate::shared::Updates;
 
 pub use pool::ThreadPool;
 pub use run::panic_message;
-pub(crate) use run::with_current_updates;
-pub(crate) use run::{in_task, run_task};
+pub(crate) use run::{in_task, run_task, with_current_updates};
 
 /// What a task knows: who it is, whether it was called off, which operator is at work.
 pub struct TaskCx {

@@ -1,6 +1,7 @@
 //! The local executor: a fixed set of worker threads and one queue.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use waterclock_base::JobId;
@@ -54,7 +55,11 @@ fn work(shared: &Shared) {
             queue = shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         };
         drop(queue);
-        submission.run();
+        // The task itself catches. A result that nobody wants any more is dropped here, and that is the
+        // program's code, too.
+        if catch_unwind(AssertUnwindSafe(|| submission.run())).is_err() {
+            tracing::error!("a record panicked while it was dropped");
+        }
     }
 }
 
@@ -70,7 +75,14 @@ impl Executor for ThreadPool {
 
     /// Takes the job's waiting tasks out of the queue; running ones see the cancellation themselves.
     fn cancel(&self, job: JobId) {
-        lock(&self.shared.queue).tasks.retain(|submission| submission.id.job != job);
+        let dropped: VecDeque<Submission> = {
+            let mut queue = lock(&self.shared.queue);
+            let (dropped, kept) = queue.tasks.drain(..).partition(|task| task.id.job == job);
+            queue.tasks = kept;
+            dropped
+        };
+        // Outside the lock: a submission may hold the last handle of something of the program's.
+        drop(dropped);
     }
 
     fn shut_down(&self) {
@@ -84,7 +96,7 @@ impl Executor for ThreadPool {
         for worker in lock(&self.workers).drain(..) {
             // The last handle of an engine may be dropped by one of its own tasks.
             if worker.thread().id() != me {
-                // A worker never panics: `run_task` catches.
+                // A worker never panics: it catches.
                 let _ = worker.join();
             }
         }

@@ -112,7 +112,9 @@ impl Ticking {
     }
 
     fn tick(&mut self, t: BatchTime, now_micros: i64) {
-        let waiting = self.waiters.unfinished();
+        // The last tick of a graceful stop takes what was received, however many batches wait.
+        let draining = lock(&self.drain).is_some();
+        let waiting = if draining { 0 } else { self.waiters.unfinished() };
         let Some(interval) = self.ticker.tick(t, waiting) else {
             self.graph.bus.post(Event::TicksMerged { time: t, waiting });
             return;

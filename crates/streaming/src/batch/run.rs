@@ -8,7 +8,7 @@ use waterclock_base::{BatchInfo, BatchTime, Error, Event, FailurePolicy, OutputI
 
 use super::Waiters;
 use super::scheduler::{Schedule, Turn};
-use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Settled};
+use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Settled, Source};
 use crate::job::{Job, call};
 
 struct State {
@@ -34,6 +34,8 @@ pub(crate) struct Runner {
     zero: BatchTime,
     /// Everything that an output reads, parents first.
     nodes: Vec<Arc<dyn AnyNode>>,
+    /// Inputs that no output reads: what they take in is let go with each batch.
+    unread: Vec<Arc<dyn Source>>,
     state: Mutex<State>,
     changed: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -49,6 +51,7 @@ impl Runner {
         stop: impl Fn() + Send + Sync + 'static,
     ) -> Arc<Self> {
         let nodes = graph.reachable();
+        let unread = graph.unread_sources();
         let has_state = nodes.iter().any(|node| node.info().state.is_some());
         let state = State { schedule: Schedule::new(!has_state), batches: HashMap::new(), closed: false };
         let threads = graph.settings.concurrent_jobs.max(1);
@@ -57,6 +60,7 @@ impl Runner {
             waiters,
             zero,
             nodes,
+            unread,
             state: Mutex::new(state),
             changed: Condvar::new(),
             threads: Mutex::default(),
@@ -202,6 +206,10 @@ impl Runner {
         for node in &self.nodes {
             node.settle(t, how);
             node.forget(t, self.graph.settings.unpersist);
+        }
+        self.unread.iter().for_each(|source| source.forget(t));
+        if self.graph.settings.backpressure {
+            self.graph.sources().iter().for_each(|source| source.batch_completed(&info));
         }
         let failed = !batch.errors.is_empty();
         for error in batch.errors {

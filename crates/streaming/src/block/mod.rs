@@ -9,7 +9,8 @@ mod gather; // which blocks make one partition
 mod queue;
 mod waiters; // waiting on the clock, which budgets and receivers do // the blocks of one stream, by batch
 
-use waterclock_base::{BlockId, Text, for_each_line};
+use waterclock_base::{BlockId, Data, Text, for_each_line};
+use waterclock_engine::{Sink, Step, TaskCx, hand_lines};
 
 pub(crate) use budget::Charge;
 pub use budget::ReceivedBytes;
@@ -41,7 +42,13 @@ pub enum Records<T> {
 pub struct Lines<T> {
     text: Box<str>,
     count: u64,
+    forms: LineForms<T>,
+}
+
+/// What can be done with lines, noted where their record type was known to be [`Text`].
+struct LineForms<T> {
     own: fn(&str) -> T,
+    hand: fn(&str, &TaskCx, &mut dyn Sink<T>) -> Step,
 }
 
 impl<T> ReceivedBlock<T> {
@@ -110,7 +117,14 @@ impl<T> Lines<T> {
 
     /// Makes a line of the buffer, given without its end, a record of its own.
     pub fn record(&self, line: &str) -> T {
-        (self.own)(line)
+        (self.forms.own)(line)
+    }
+}
+
+impl<T: Data> Lines<T> {
+    /// Hands the lines on, without making records of them.
+    pub(crate) fn hand(&self, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
+        (self.forms.hand)(&self.text, cx, out)
     }
 }
 
@@ -118,13 +132,14 @@ impl<T> Lines<T> {
 pub(crate) struct LinesInProgress<T> {
     text: String,
     count: u64,
-    own: fn(&str) -> T,
+    forms: LineForms<T>,
 }
 
 impl LinesInProgress<Text> {
     /// No lines yet, with space for `bytes`.
     pub(crate) fn new(bytes: usize) -> Self {
-        LinesInProgress { text: String::with_capacity(bytes), count: 0, own: |line| Text::from(line) }
+        let forms = LineForms { own: |line| Text::from(line), hand: hand_lines };
+        LinesInProgress { text: String::with_capacity(bytes), count: 0, forms }
     }
 }
 
@@ -145,7 +160,7 @@ impl<T> LinesInProgress<T> {
 
     /// No more lines come.
     pub(crate) fn finish(self) -> Lines<T> {
-        Lines { text: self.text.into_boxed_str(), count: self.count, own: self.own }
+        Lines { text: self.text.into_boxed_str(), count: self.count, forms: self.forms }
     }
 }
 

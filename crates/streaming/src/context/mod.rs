@@ -5,6 +5,7 @@ mod start;
 mod stop;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub struct StreamingContext {
 pub(crate) struct Inner {
     pub(crate) graph: Arc<Graph>,
     pub(crate) waiters: Arc<Waiters>,
+    /// A stop has come so far that no source takes in data any more.
+    pub(crate) sources_stopped: AtomicBool,
     life: Mutex<Life>,
     running: Mutex<Option<start::Running>>,
 }
@@ -77,8 +80,13 @@ impl StreamingContext {
 
     pub(crate) fn from_graph(graph: Arc<Graph>) -> Self {
         let life = Life { state: ContextState::Initialized, stopping: false };
-        let inner =
-            Inner { graph, waiters: Arc::default(), life: Mutex::new(life), running: Mutex::default() };
+        let inner = Inner {
+            graph,
+            waiters: Arc::default(),
+            sources_stopped: AtomicBool::new(false),
+            life: Mutex::new(life),
+            running: Mutex::default(),
+        };
         StreamingContext { inner: Arc::new(inner) }
     }
 
@@ -103,7 +111,7 @@ impl StreamingContext {
         let (settings, memory) = (self.settings(), self.engine().memory());
         status.app_name = settings.app_name.clone();
         status.batch_interval_ms = u64::try_from(settings.batch_interval.as_millis()).unwrap_or(u64::MAX);
-        status.memory_used = memory.used();
+        status.memory_used = memory.used() + self.inner.graph.received.used();
         status.spilled_bytes = memory.spilled();
         status
     }
@@ -156,7 +164,8 @@ impl StreamingContext {
     /// later call, while the context goes on.
     ///
     /// # Errors
-    /// The first failure of a batch, a receiver or an operation.
+    /// The first failure of a batch or of an operation. A receiver that fails is started again, and tells
+    /// listeners and [`status`](Self::status) instead.
     pub fn await_termination(&self) -> Result<()> {
         self.inner.waiters.wait_for_end(None).map(|_| ())
     }

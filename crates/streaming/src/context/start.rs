@@ -7,6 +7,7 @@ use waterclock_base::{BatchTime, Error, Event, Result};
 
 use super::{ContextState, Inner, Stop, StreamingContext};
 use crate::batch::{Generator, Runner};
+use crate::graph::stop_all;
 
 /// The threads of an active context.
 pub(super) struct Running {
@@ -109,7 +110,7 @@ impl Inner {
         graph.bus.post(Event::StreamingStarted { at_micros: clock.now_micros() });
         for (begun, source) in graph.sources().iter().enumerate() {
             if let Err(error) = source.start(zero) {
-                graph.sources().iter().take(begun).for_each(|source| source.stop(false));
+                stop_all(graph.sources().iter().take(begun).map(|source| &**source), false);
                 runner.stop(false);
                 graph.bus.stop();
                 graph.reopen();

@@ -7,6 +7,7 @@
 //! 4. listeners are told the last events;
 //! 5. the state becomes `Stopped`, and whoever waits is told.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use waterclock_base::world::lock;
@@ -15,6 +16,7 @@ use waterclock_base::{Error, Result};
 use super::start::release_process;
 use super::{ContextState, Inner, StreamingContext};
 use crate::batch::Drain;
+use crate::graph::stop_all;
 use crate::listen::on_listener_thread;
 
 /// How a context stops.
@@ -66,7 +68,8 @@ impl Inner {
         let mut in_time = true;
         if let Some(running) = running {
             let graceful = how == Stop::Gracefully;
-            self.graph.sources().iter().for_each(|source| source.stop(graceful));
+            stop_all(self.graph.sources().iter().map(|source| &**source), graceful);
+            self.sources_stopped.store(true, Ordering::Release);
             let drain = match (graceful, self.graph.settings.spark_rules.stop_after_second_tick) {
                 (false, _) => Drain::Now,
                 (true, false) => Drain::Ticks(1),

@@ -15,6 +15,7 @@ use waterclock_engine::Rdd;
 use crate::graph::{AnyNode, BatchCx, Derive, Graph, StreamCompute, StreamNode};
 
 pub use keyed::{MapWithState, State, StateOptions, StateSpec};
+pub use operators::{OnBadRecord, Rejected};
 pub use output::{Collected, Output};
 
 /// A discretized stream: at each time of its slide one dataset of `T`, or none.

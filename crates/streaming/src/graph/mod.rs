@@ -19,8 +19,9 @@ use waterclock_engine::Engine;
 pub(crate) use cx::BatchCx;
 pub(crate) use node::{AnyNode, Derive, Settled, StateKind, StreamCompute, StreamNode};
 pub(crate) use output::{JobCx, OutputJob, OutputNode};
-pub(crate) use source::Source;
+pub(crate) use source::{Source, stop_all};
 
+use crate::block::ReceivedBytes;
 use crate::listen::Bus;
 
 /// What the program may still do with the graph.
@@ -42,6 +43,8 @@ pub(crate) struct Graph {
     pub(crate) bus: Bus,
     /// Where `print` prints.
     pub(crate) printer: Printer,
+    /// What receivers hold in memory, all together.
+    pub(crate) received: Arc<ReceivedBytes>,
     state: Mutex<State>,
 }
 
@@ -78,7 +81,9 @@ impl Graph {
             checkpoint_dir: settings.checkpoint_dir.is_some(),
             zero: None,
         };
-        Arc::new(Graph { settings, engine, bus, printer, state: Mutex::new(state) })
+        // As every other use of memory, they may take half of the budget.
+        let received = ReceivedBytes::new(settings.memory_budget / 2, engine.world().clock.clone());
+        Arc::new(Graph { settings, engine, bus, printer, received, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -144,6 +149,12 @@ impl Graph {
     /// The sources, in the order of definition.
     pub(crate) fn sources(&self) -> Vec<Arc<dyn Source>> {
         self.state().sources.clone()
+    }
+
+    /// The sources that no output reads, directly or not.
+    pub(crate) fn unread_sources(&self) -> Vec<Arc<dyn Source>> {
+        let read: Vec<StreamId> = self.reachable().iter().map(|node| node.id()).collect();
+        self.sources().into_iter().filter(|source| !read.contains(&source.stream())).collect()
     }
 
     /// Adds an output, unless the graph is closed or `parent` was refused.

@@ -65,6 +65,24 @@ impl LineBuffer {
         given
     }
 
+    /// Takes bytes that are elsewhere already. Gives the whole lines to `out`.
+    pub(crate) fn take_in<E: From<Error>>(
+        &mut self,
+        bytes: &[u8],
+        mut out: impl FnMut(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let space = self.space();
+            let count = space.len().min(rest.len());
+            let (now, later) = rest.split_at(count);
+            space.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
+            self.received(count, &mut out)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
     /// No more bytes will come. A last line without an end is a line if the sender `finished`; otherwise more
     /// of it may have been on its way, and it is left out and counted.
     pub(crate) fn end<E: From<Error>>(

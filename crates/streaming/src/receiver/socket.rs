@@ -122,7 +122,8 @@ impl Receiver<Text> for TextSocket {
     }
 }
 
-fn count_bad_lines(buffer: &mut LineBuffer, out: &ReceiverHandle<Text>) {
+/// Counts the lines that were left out, and tells listeners.
+pub(crate) fn count_bad_lines(buffer: &mut LineBuffer, out: &ReceiverHandle<Text>) {
     let bad = buffer.take_bad();
     out.count_dropped("line not UTF-8", bad.not_utf8);
     out.count_dropped("line too long", bad.too_long);

@@ -1,11 +1,15 @@
 //! Where streams begin.
 
+mod generator; // records made at a rate
 mod queue; // datasets that the program hands over
+mod reader; // lines of standard input
+mod receiver; // records that receivers push
+mod socket; // sockets
 
 use std::panic::Location;
 use std::sync::Arc;
 
-use waterclock_base::{BatchTime, Data, Error, Result};
+use waterclock_base::{BatchTime, Data, Result, StreamId};
 use waterclock_engine::Rdd;
 
 use crate::context::StreamingContext;
@@ -13,14 +17,12 @@ use crate::dstream::{DStream, define};
 use crate::graph::{BatchCx, Derive, Source, StreamCompute};
 
 pub use queue::{QueueOptions, RddQueue};
+pub use reader::TextReader;
 
 /// A source that gives a dataset for each batch that was cut.
 pub(crate) trait Input<T: Data>: Source {
     /// The dataset of the batch of time `t`, as it was fixed when the batch was cut.
     fn rdd(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>>;
-
-    /// What was fixed for this time and before is no longer needed.
-    fn forget(&self, upto: BatchTime);
 }
 
 /// A stream that begins with a source.
@@ -38,21 +40,33 @@ impl<T: Data> StreamCompute<T> for InputStream<T> {
     }
 }
 
+/// The stream of a source that could not be made.
+struct NoInput;
+
+impl<T: Data> StreamCompute<T> for NoInput {
+    fn compute(&self, _: BatchTime, _: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
+        Ok(None)
+    }
+}
+
 impl StreamingContext {
     /// Adds a source and gives its stream; `make` learns the stream's number.
     pub(crate) fn input<T: Data, I: Input<T>>(
         &self,
         operator: &'static str,
         site: &'static Location<'static>,
-        make: impl FnOnce(waterclock_base::StreamId) -> I,
+        make: impl FnOnce(StreamId) -> Result<I>,
     ) -> DStream<T> {
         let graph = &self.inner.graph;
         let info = Derive { slide: graph.settings.batch_interval, ..Derive::new(operator, site, Vec::new()) };
-        let input = Arc::new(make(graph.upcoming_stream_id()));
-        let possible: Result<(), Error> = graph.may_define(operator);
-        if possible.is_ok() {
-            graph.add_source(input.clone());
+        let made = graph.may_define(operator).and_then(|()| make(graph.upcoming_stream_id()));
+        match made {
+            Ok(input) => {
+                let input = Arc::new(input);
+                graph.add_source(input.clone());
+                define(graph, info, Ok(()), None, InputStream { input })
+            }
+            Err(error) => define(graph, info, Err(error), None, NoInput),
         }
-        define(graph, info, possible, None, InputStream { input })
     }
 }

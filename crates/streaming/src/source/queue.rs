@@ -141,7 +141,7 @@ impl StreamingContext {
         next: impl Fn(BatchTime) -> Option<Rdd<T>> + Send + Sync + 'static,
     ) -> DStream<T> {
         let next = Box::new(next);
-        self.input(operator, site, move |id| FunctionSource { id, next, cut: Mutex::default() })
+        self.input(operator, site, move |id| Ok(FunctionSource { id, next, cut: Mutex::default() }))
     }
 }
 
@@ -169,26 +169,32 @@ struct FunctionSource<T: Data> {
 }
 
 impl<T: Data> Source for FunctionSource<T> {
+    fn stream(&self) -> StreamId {
+        self.id
+    }
+
     fn start(&self, _zero: BatchTime) -> Result<()> {
         Ok(())
     }
-
-    fn stop(&self, _graceful: bool) {}
 
     fn cut(&self, interval: BatchInterval) -> InputInfo {
         let rdd = (self.next)(interval.to);
         lock(&self.cut).insert(interval.to, rdd);
         InputInfo { stream: self.id, records: 0, description: String::new() }
     }
+
+    fn forget(&self, upto: BatchTime) {
+        let forgotten = {
+            let mut cut = lock(&self.cut);
+            let kept = cut.split_off(&BatchTime::from_millis(upto.as_millis() + 1));
+            std::mem::replace(&mut *cut, kept)
+        };
+        drop(forgotten);
+    }
 }
 
 impl<T: Data> Input<T> for FunctionSource<T> {
     fn rdd(&self, t: BatchTime, _cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
         Ok(lock(&self.cut).get(&t).cloned().flatten())
-    }
-
-    fn forget(&self, upto: BatchTime) {
-        let mut cut = lock(&self.cut);
-        *cut = cut.split_off(&BatchTime::from_millis(upto.as_millis() + 1));
     }
 }

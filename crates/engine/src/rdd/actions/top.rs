@@ -9,7 +9,6 @@ use super::reduce::no_records;
 use crate::chunk::{Sink, Step};
 use crate::job::{at_driver, run_action_at};
 use crate::rdd::{Asked, Rdd};
-use crate::shuffle::routed;
 use crate::task::TaskCx;
 
 /// # At an end of an order
@@ -112,27 +111,6 @@ impl<T: Record> Rdd<T> {
     {
         let by = Asked { operator: "min", site: Location::caller() };
         self.best(by, 1, T::cmp)?.pop().ok_or_else(|| no_records("min"))
-    }
-
-    /// The first `n` records of the order that `compare` gives, as a dataset of one partition: what
-    /// [`top_by`](Rdd::top_by) and its kin bring to the driver, for operations made of it.
-    pub fn first_in_order_at(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        n: usize,
-        compare: impl Fn(&T, &T) -> Ordering + Clone + Send + Sync + 'static,
-    ) -> Rdd<T> {
-        let by = Asked { operator, site };
-        let pick = |rdd: &Rdd<T>| {
-            let compare = compare.clone();
-            rdd.map_partitions_at(operator, site, None, move |_, records| {
-                let mut best = Best::new(n, compare.clone());
-                records.for_each(|record| best.add(record));
-                best.finish()
-            })
-        };
-        pick(&routed(&pick(self), by, 1, |_, _, _| 0))
     }
 
     fn best(

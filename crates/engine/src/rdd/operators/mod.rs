@@ -4,6 +4,7 @@
 mod filter;
 mod flat_map;
 mod map;
+mod words;
 
 // Partition by partition.
 mod map_partitions;
@@ -22,13 +23,19 @@ mod intersection; // intersection, subtract
 mod sort; // sort, sort_by
 mod zip_with_index; // zip_with_index, zip_with_unique_id
 
+// By chance.
+mod sample; // sample, random_split
+
 // One record from all.
 mod fold_all;
 
 // Kept.
+mod checkpoint;
 mod persist;
 
 pub use fold_all::FoldAll;
 
 // By key.
 pub(crate) mod keyed;
+
+pub(crate) use sample::Draw;

@@ -1,6 +1,6 @@
 //! `object_file`: what `save_as_object_file` wrote.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use waterclock_base::{Codec, Record};
 
@@ -8,7 +8,7 @@ use super::files::{FileReader, ReadFile, asked, files};
 use crate::chunk::{Halt, Sink, Step, push_all};
 use crate::context::Engine;
 use crate::object::{FrameHeader, HEADER};
-use crate::rdd::Rdd;
+use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 
 impl Engine {
@@ -31,6 +31,11 @@ impl Engine {
     pub fn object_file<T: Record>(&self, path: impl Into<PathBuf>) -> Rdd<T> {
         files(self, asked("object_file"), vec![path.into()], Objects)
     }
+}
+
+/// The records that were saved in a directory for good: read again under the name of another operation.
+pub(crate) fn parts<T: Record>(engine: &Engine, by: Asked, dir: &Path) -> Rdd<T> {
+    files(engine, by, vec![dir.to_owned()], Objects)
 }
 
 struct Objects;

@@ -4,6 +4,12 @@
 mod filter;
 mod flat_map;
 mod map;
+mod words;
+
+// Record by record, where a closure may refuse one.
+mod drops; // what was left out, counted once
+mod rejected;
+mod try_map;
 
 // Partition by partition.
 mod map_partitions;
@@ -11,6 +17,7 @@ mod map_partitions;
 // Batch by batch.
 mod count;
 mod reduce;
+mod top;
 mod transform;
 mod union;
 
@@ -19,3 +26,5 @@ mod persist;
 mod slice;
 
 pub(crate) use count::Count;
+pub use rejected::Rejected;
+pub use try_map::OnBadRecord;

@@ -12,7 +12,7 @@ impl<T: Data> DStream<T> {
     /// Both ends are rounded down to the stream's slide; times up to zero are left out; an end before the
     /// begin gives nothing. What is no longer remembered is made again, as far as its parents still
     /// remember: call [`remember`](crate::StreamingContext::remember) before `start` for as long as slices
-    /// reach back.
+    /// reach back. Of a stream with state, a time has a dataset only if it had one when its batch ran.
     ///
     /// # Errors
     /// [`Error::Lifecycle`] before the context was started; the error of the stream that can't make its

@@ -115,7 +115,7 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         let rule = Arc::new(rule);
         let add = rule.clone();
         let reduced = self.reduce_as(call, site, options, move |a, b| (add.f)(a, b));
-        reduced.node.persist(StorageLevel::MemoryOnly);
+        reduced.node.persist_by_default(StorageLevel::MemoryOnly);
         let stream = StateStream::new(call, site, partitioner, &self.graph.engine, false);
         let mut info = reduced.derived(call, site);
         info.slide = bounds.slide;

@@ -62,14 +62,18 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// [`group_by_key`](Rdd::group_by_key) with options. Lists are not made before the shuffle.
     #[track_caller]
     pub fn group_by_key_with(&self, options: Keyed<K>) -> Rdd<(K, Vec<V>)> {
-        let options = options.map_side_combine(false);
-        self.combine_at(
-            "group_by_key",
-            Location::caller(),
-            &options,
-            Arc::new(GroupValues),
-            &ExpectedKeys::default(),
-        )
+        self.group_by_key_at("group_by_key", Location::caller(), &options)
+    }
+
+    /// [`group_by_key`](Rdd::group_by_key) under another name and place, for operations made of it.
+    pub fn group_by_key_at(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        options: &Keyed<K>,
+    ) -> Rdd<(K, Vec<V>)> {
+        let options = options.clone().map_side_combine(false);
+        self.combine_at(operator, site, &options, Arc::new(GroupValues), &ExpectedKeys::default())
     }
 
     /// Combines the values of each key into another type: `create` makes it from the first value, `add` adds
