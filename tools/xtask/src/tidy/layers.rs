@@ -43,6 +43,7 @@ const LAYERS: &[Layers] = &[
             "stage",
             "executor",
             "task",
+            "lines",
             "block",
             "job",
             "rdd",
@@ -55,7 +56,7 @@ const LAYERS: &[Layers] = &[
     Layers {
         sources: "crates/streaming/src/",
         order: &[
-            "listen", "graph", "block", "job", "batch", "context", "receiver", "state", "dstream", "source",
+            "listen", "block", "graph", "job", "batch", "context", "receiver", "state", "dstream", "source",
             "testing",
         ],
     },
