@@ -177,7 +177,7 @@ impl Runner {
         let mut info = self.output_info(t, &job.output);
         self.note_output(&info);
         self.graph.bus.post(Event::OutputOperationStarted(info.clone()));
-        let cx = JobCx { time: t, engine: self.graph.engine.clone() };
+        let cx = JobCx { time: t };
         let outcome = retried(self.tries(), || call(&info.name, t, || (job.run)(&cx)));
         info.ended_micros = Some(self.now());
         if let Err(source) = outcome {

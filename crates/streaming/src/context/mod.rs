@@ -182,12 +182,4 @@ impl StreamingContext {
     pub fn zero_time(&self) -> Option<BatchTime> {
         self.inner.graph.zero()
     }
-
-    pub(crate) fn may_define(&self, call: &'static str) -> Result<()> {
-        debug_assert_eq!(
-            self.inner.graph.phase() == Phase::Defining,
-            self.state() == ContextState::Initialized
-        );
-        self.inner.graph.may_define(call)
-    }
 }

@@ -12,8 +12,6 @@ use super::{AnyNode, BatchCx, StreamNode};
 pub(crate) struct JobCx {
     /// The batch.
     pub(crate) time: BatchTime,
-    /// Runs its jobs.
-    pub(crate) engine: Engine,
 }
 
 /// The work of one output for one batch. It may be run again when it failed.
