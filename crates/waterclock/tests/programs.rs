@@ -27,7 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// T-030 (as a user's program): running totals by key, in virtual time.
 #[test]
 fn running_state_in_virtual_time() {
-    programs::running_state::main().unwrap();
+    let (tell, ended) = mpsc::channel();
+    std::thread::spawn(move || tell.send(programs::running_state::main()));
+    ended.recv_timeout(PATIENCE).expect("it ends").unwrap();
 }
 
 /// A server that writes `text` to its first visitor and keeps the connection.
