@@ -152,8 +152,7 @@ impl Runner {
     }
 
     fn make_jobs(&self, t: BatchTime) -> Result<Vec<Arc<Job>>> {
-        let cx =
-            BatchCx { time: t, zero: self.zero, engine: &self.graph.engine, settings: &self.graph.settings };
+        let cx = BatchCx { zero: self.zero, engine: &self.graph.engine, settings: &self.graph.settings };
         let tries = self.tries();
         let mut jobs = Vec::new();
         for output in self.graph.outputs() {

@@ -14,7 +14,7 @@ use waterclock_base::{BatchTime, Error, Listener, Result, Settings, Status, mill
 use waterclock_engine::Engine;
 
 use crate::batch::Waiters;
-use crate::graph::{Graph, Phase};
+use crate::graph::Graph;
 
 pub use builder::Builder;
 pub use stop::Stop;

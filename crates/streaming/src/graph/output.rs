@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 use waterclock_base::{BatchTime, Data, OutputId, Result};
-use waterclock_engine::{Engine, Rdd};
+use waterclock_engine::Rdd;
 
 use super::{AnyNode, BatchCx, StreamNode};
 
