@@ -166,7 +166,7 @@ impl<T: Data> StreamNode<T> {
 
     /// The times of the datasets that are remembered.
     pub(crate) fn remembered(&self) -> Vec<BatchTime> {
-        lock(&self.made).keys().copied().collect()
+        lock(&self.made).iter().filter(|(_, made)| made.is_some()).map(|(time, _)| *time).collect()
     }
 
     /// Where the stream's datasets are kept, if they are.
@@ -217,7 +217,6 @@ pub(crate) trait AnyNode: Send + Sync + 'static {
     fn id(&self) -> StreamId;
     fn info(&self) -> &Derive;
     fn name(&self) -> Option<&str>;
-    fn is_persisted(&self) -> bool;
     fn checkpoint_interval(&self) -> Option<Duration>;
     fn set_checkpoint_interval(&self, interval: Duration);
     fn remember(&self) -> Duration;
@@ -251,10 +250,6 @@ impl<T: Data> AnyNode for StreamNode<T> {
 
     fn name(&self) -> Option<&str> {
         self.name.get().map(String::as_str)
-    }
-
-    fn is_persisted(&self) -> bool {
-        lock(&self.persist).is_some()
     }
 
     fn checkpoint_interval(&self) -> Option<Duration> {
