@@ -166,7 +166,7 @@ impl<T: Data> StreamNode<T> {
 
     /// The times of the datasets that are remembered.
     pub(crate) fn remembered(&self) -> Vec<BatchTime> {
-        lock(&self.made).keys().copied().collect()
+        lock(&self.made).iter().filter(|(_, made)| made.is_some()).map(|(time, _)| *time).collect()
     }
 
     /// Where the stream's datasets are kept, if they are.

@@ -2,6 +2,7 @@
 
 // Each batch on its own.
 mod combine;
+mod join;
 mod map_values;
 
 // State across batches.

@@ -5,72 +5,59 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use waterclock_base::world::lock;
 use waterclock_base::{BatchTime, Event, StreamId};
-use waterclock_engine::{Accumulator, Engine};
+use waterclock_engine::Engine;
 
 /// Counts the records that one stream leaves out.
 ///
-/// Tasks only note what they left out; it arrives with the result of the attempt that counts. A partition
-/// that is computed again, for another output or because what was kept is gone, adds only what it had
-/// not reached the first time.
+/// Which records those are is a function of batch and partition. A partition that is computed again (by a
+/// second attempt, a copy, another output, or because what was kept is gone) therefore adds only what
+/// nobody had reached before. An accumulator would not do: it forgets with a failed attempt what that
+/// attempt noted, while the partition that it computed may be kept.
 #[derive(Clone)]
 pub(super) struct Drops {
-    counted: Arc<Counted>,
-    noted: Accumulator<(), Note>,
+    inner: Arc<Inner>,
 }
 
-struct Note {
-    time: BatchTime,
-    partition: usize,
-    records: u64,
-}
-
-#[derive(Default)]
-struct Counted {
+struct Inner {
     stream: OnceLock<StreamId>,
-    by_batch: Mutex<BTreeMap<BatchTime, BTreeMap<usize, u64>>>,
-}
-
-impl Counted {
-    /// How many of these were not counted before.
-    fn take_in(&self, note: &Note) -> u64 {
-        let mut by_batch = lock(&self.by_batch);
-        let known = by_batch.entry(note.time).or_default().entry(note.partition).or_default();
-        let new = note.records.saturating_sub(*known);
-        *known += new;
-        new
-    }
+    why: &'static str,
+    engine: Engine,
+    counted: Mutex<BTreeMap<BatchTime, BTreeMap<usize, u64>>>,
 }
 
 impl Drops {
     /// A count of nothing yet; `why` says in a word or two why records are left out.
     pub(super) fn new(engine: &Engine, why: &'static str) -> Self {
-        let counted = Arc::<Counted>::default();
-        let (count, teller) = (counted.clone(), engine.clone());
-        let noted = engine.accumulator("left out", (), move |(), note: Note| {
-            let records = count.take_in(&note);
-            if let (Some(&stream), 1..) = (count.stream.get(), records) {
-                teller.tell(Event::RecordsDropped { stream, why, records });
-            }
-        });
-        Drops { counted, noted }
+        let (stream, counted) = (OnceLock::new(), Mutex::default());
+        Drops { inner: Arc::new(Inner { stream, why, engine: engine.clone(), counted }) }
     }
 
     /// Says which stream it is.
     pub(super) fn belong_to(&self, stream: StreamId) {
         // Set once, by the operation that defines the stream.
-        let _ = self.counted.stream.set(stream);
+        let _ = self.inner.stream.set(stream);
     }
 
-    /// Notes in a task how many records of a partition were left out, from its beginning on.
-    pub(super) fn add(&self, time: BatchTime, partition: usize, records: u64) {
-        if records > 0 {
-            self.noted.add(Note { time, partition, records });
+    /// Notes how many records of a partition were left out, from its beginning on.
+    pub(super) fn note(&self, time: BatchTime, partition: usize, records: u64) {
+        if records == 0 {
+            return;
+        }
+        let new = {
+            let mut counted = lock(&self.inner.counted);
+            let known = counted.entry(time).or_default().entry(partition).or_default();
+            let new = records.saturating_sub(*known);
+            *known += new;
+            new
+        };
+        if let (Some(&stream), 1..) = (self.inner.stream.get(), new) {
+            self.inner.engine.tell(Event::RecordsDropped { stream, why: self.inner.why, records: new });
         }
     }
 
     /// Batches up to this time are not computed again.
     pub(super) fn forget(&self, upto: BatchTime) {
-        let mut by_batch = lock(&self.counted.by_batch);
-        *by_batch = by_batch.split_off(&BatchTime::from_millis(upto.as_millis() + 1));
+        let mut counted = lock(&self.inner.counted);
+        *counted = counted.split_off(&BatchTime::from_millis(upto.as_millis() + 1));
     }
 }

@@ -17,6 +17,7 @@ mod map_partitions;
 // Batch by batch.
 mod count;
 mod reduce;
+mod repartition;
 mod top;
 mod transform;
 mod union;

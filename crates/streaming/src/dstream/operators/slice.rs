@@ -32,4 +32,25 @@ impl<T: Data> DStream<T> {
         }
         Ok(datasets)
     }
+
+    /// The times whose datasets are remembered now, oldest first: those that [`slice`](DStream::slice)
+    /// gives without making them again. Empty before `start`, and where no output reads the stream.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use waterclock_base::BatchTime;
+    /// # use waterclock_streaming::{Stop, testing::manual_context};
+    /// let (ssc, clock) = manual_context("doc", Duration::from_secs(1))?;
+    /// ssc.remember(Duration::from_secs(2))?;
+    /// let numbers = ssc.queue_stream(vec![vec![1], vec![2], vec![3]]);
+    /// numbers.register();
+    /// ssc.start()?;
+    /// clock.advance_batches(3);
+    /// assert_eq!(numbers.remembered_times(), [2000, 3000].map(BatchTime::from_millis));
+    /// ssc.stop(Stop::Now)?;
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    pub fn remembered_times(&self) -> Vec<BatchTime> {
+        self.node.remembered()
+    }
 }

@@ -116,10 +116,11 @@ fn told<R>(operator: &'static str, t: BatchTime, outcome: Result<R, BoxError>) -
     outcome.map_err(|source| Error::user(operator, Some(t), source))
 }
 
-struct Needing<T: Data, F> {
-    parent: Arc<StreamNode<T>>,
-    operator: &'static str,
-    make: F,
+/// Makes each dataset from the parent's of the same time, which must be there.
+pub(super) struct Needing<T: Data, F> {
+    pub(super) parent: Arc<StreamNode<T>>,
+    pub(super) operator: &'static str,
+    pub(super) make: F,
 }
 
 impl<T, U, F> StreamCompute<U> for Needing<T, F>

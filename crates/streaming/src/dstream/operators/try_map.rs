@@ -158,7 +158,7 @@ where
         let outcome = self.parent.compute(partition, cx, &mut trying);
         // Also where the reader had enough before the end: what was refused so far is left out for good.
         if let Some(drops) = &self.drops {
-            drops.add(self.time, partition, trying.refused);
+            drops.note(self.time, partition, trying.refused);
         }
         outcome
     }

@@ -1,8 +1,11 @@
 //! What leaves a stream: outputs run for every batch, in the order of their definition.
 
 mod collect; // into memory, for tests and notebooks
+mod files; // directories of files
+mod foreach_partition; // a closure of the program for each partition
 mod foreach_rdd; // a closure of the program
 mod print; // on standard output
+mod register; // nowhere: computed, that is all
 
 use std::panic::Location;
 use std::sync::Arc;

@@ -1,0 +1,97 @@
+//! `save_as_text_files` and `save_as_object_files`: each batch as a directory of files.
+
+use std::panic::Location;
+use std::path::PathBuf;
+
+use waterclock_base::{BatchTime, Record};
+use waterclock_engine::Save;
+
+use super::Output;
+use crate::dstream::DStream;
+
+/// # Outputs: files
+///
+/// Each batch is a directory `PREFIX-TIME.SUFFIX`, with the batch time in milliseconds; without the dash
+/// for an empty prefix, without the point for an empty suffix. In it are one file `part-NNNNN` for each
+/// partition, also for empty ones, and `_SUCCESS` once all is written; a batch in which the stream has no
+/// dataset makes no directory. The prefix may begin with the path of other directories.
+///
+/// # Recovery
+/// Idempotent: a batch that is run again replaces the files that it wrote before, by the same ones.
+impl<T: Record> DStream<T> {
+    /// Writes each batch as text, one record a line.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use waterclock_streaming::{Stop, testing::manual_context};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (ssc, clock) = manual_context("doc", Duration::from_secs(1))?;
+    /// let prefix = format!("{}/counts", dir.path().display());
+    /// ssc.queue_stream(vec![vec![("to", 2), ("be", 2)]])
+    ///     .map(|(word, n)| (word.to_owned(), n))
+    ///     .save_as_text_files(prefix, "txt");
+    /// ssc.start()?;
+    /// clock.advance_batches(1);
+    /// ssc.stop(Stop::Now)?;
+    /// let part = dir.path().join("counts-1000.txt/part-00001");
+    /// assert_eq!(std::fs::read_to_string(part).unwrap(), "(be,2)\n");
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn save_as_text_files(&self, prefix: impl Into<String>, suffix: impl Into<String>) -> Output {
+        let (operator, site) = ("save_as_text_files", Location::caller());
+        let names = Names { prefix: prefix.into(), suffix: suffix.into() };
+        self.output(operator, site, move |rdd, cx| {
+            rdd.save_as_text_file_at(operator, site, &names.of(cx.time), &Save::new().overwrite(true))
+        })
+    }
+
+    /// Writes each batch in the binary format of
+    /// [`Rdd::save_as_object_file`](waterclock_engine::Rdd::save_as_object_file), to be read with
+    /// [`Engine::object_file`](waterclock_engine::Engine::object_file).
+    #[track_caller]
+    pub fn save_as_object_files(&self, prefix: impl Into<String>, suffix: impl Into<String>) -> Output {
+        let (operator, site) = ("save_as_object_files", Location::caller());
+        let names = Names { prefix: prefix.into(), suffix: suffix.into() };
+        self.output(operator, site, move |rdd, cx| {
+            rdd.save_as_object_file_at(operator, site, &names.of(cx.time), &Save::new().overwrite(true))
+        })
+    }
+}
+
+/// How the directories of an output are called.
+struct Names {
+    prefix: String,
+    suffix: String,
+}
+
+impl Names {
+    fn of(&self, time: BatchTime) -> PathBuf {
+        let mut name = self.prefix.clone();
+        if !name.is_empty() {
+            name.push('-');
+        }
+        name.push_str(&time.as_millis().to_string());
+        if !self.suffix.is_empty() {
+            name.push('.');
+            name.push_str(&self.suffix);
+        }
+        PathBuf::from(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_called_after_prefix_time_and_suffix() {
+        let name = |prefix: &str, suffix: &str| {
+            let names = Names { prefix: prefix.into(), suffix: suffix.into() };
+            names.of(BatchTime::from_millis(2000)).display().to_string()
+        };
+        assert_eq!(name("p", "txt"), "p-2000.txt");
+        assert_eq!(name("out/pre.fix", ""), "out/pre.fix-2000");
+        assert_eq!(name("", ""), "2000");
+    }
+}

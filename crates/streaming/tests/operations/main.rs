@@ -1,0 +1,11 @@
+//! Goal: what each operation of streams promises, batch by batch. Method: programs under a clock that the
+//! test moves; expected values from the original's tests (named by their T-numbers) and from models.
+
+mod basic; // one batch at a time
+mod files; // what is saved
+mod joins; // two streams
+mod kept; // what is remembered, persisted and let go
+mod model; // windows against a model, with failures and gaps
+mod refusing; // records that closures refuse
+mod support;
+mod windows; // several batches at a time
