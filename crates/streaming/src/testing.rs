@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use waterclock_base::world::{Clock, ManualClock, Signal, SystemClock, World, spawn};
+use waterclock_base::world::{Clock, ManualClock, Signal, SystemClock, spawn};
 use waterclock_base::{BatchTime, Data, Record, Result};
 use waterclock_engine::{Engine, Rdd};
 
@@ -115,13 +115,14 @@ pub fn manual_context(app_name: &str, batch_interval: Duration) -> Result<(Strea
     manual(StreamingContext::builder(app_name).batch_interval(batch_interval).threads(2))
 }
 
-/// A context as `builder` makes it, under a clock that begins at the epoch and is moved by hand.
+/// A context as `builder` makes it, with its disk and network, under a clock that begins at the epoch and is
+/// moved by hand.
 ///
 /// # Errors
 /// As [`Builder::build`].
 pub fn manual(builder: Builder) -> Result<(StreamingContext, TestClock)> {
     let clock = ManualClock::new();
-    let ssc = builder.world(World::with_clock(clock.clone())).build()?;
+    let ssc = builder.clock(clock.clone()).build()?;
     Ok((ssc.clone(), TestClock { clock, ssc }))
 }
 

@@ -9,7 +9,7 @@ use waterclock_base::{Data, Error};
 use crate::chunk::{Sink, Step, lend_all};
 use crate::context::Engine;
 use crate::rdd::{Compute, Define, Rdd};
-use crate::task::TaskCx;
+use crate::task::{Checked, TaskCx};
 
 /// # Datasets from memory
 impl Engine {
@@ -69,8 +69,7 @@ struct Parallelized<T> {
 
 impl<T: Data> Compute<T> for Parallelized<T> {
     fn compute(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
-        cx.check()?;
-        lend_all(&self.partitions[partition], out)
+        lend_all(&self.partitions[partition], &mut Checked::new(cx, out))
     }
 }
 

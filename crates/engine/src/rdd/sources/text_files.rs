@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use waterclock_base::{Lent, Text};
+use waterclock_base::Text;
 
 use super::files::{FileReader, ReadFile, asked, files};
-use crate::chunk::{CHUNK, Emit, Sink, Step};
+use crate::chunk::{Emit, Sink, Step};
 use crate::context::Engine;
+use crate::lines::hand_lines;
 use crate::rdd::Rdd;
 use crate::task::TaskCx;
 
@@ -79,30 +80,13 @@ impl ReadFile<Text> for Lines {
                 Some(last) => before + last + 1,
                 None => continue,
             };
-            lines_of(&String::from_utf8_lossy(&bytes[..whole]), out)?;
+            hand_lines(&String::from_utf8_lossy(&bytes[..whole]), cx, out)?;
             bytes.drain(..whole);
             if read == 0 {
                 return Ok(());
             }
         }
     }
-}
-
-/// Hands on the lines of a block: as they lie, or each lent for the time of a call.
-fn lines_of(block: &str, out: &mut dyn Sink<Text>) -> Step {
-    if block.is_empty() {
-        return Ok(());
-    }
-    if out.wants_blocks() {
-        return out.block(block);
-    }
-    let mut lines = block.lines().map(Lent::new).peekable();
-    while lines.peek().is_some() {
-        let texts: Vec<Lent<'_>> = lines.by_ref().take(CHUNK).collect();
-        let lent: Vec<&Text> = texts.iter().map(|text| &**text).collect();
-        out.lend(&lent)?;
-    }
-    Ok(())
 }
 
 struct Whole;
