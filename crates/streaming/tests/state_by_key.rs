@@ -117,8 +117,9 @@ fn update_state_by_key_runs_where_there_is_no_dataset() {
 }
 
 /// Counts per key: emits the new count of each record.
-fn counting(time_out: Option<Duration>) -> impl FnOnce(DStream<(char, i64)>) -> MapWithState<char, i64, (char, i64)>
-{
+fn counting(
+    time_out: Option<Duration>,
+) -> impl FnOnce(DStream<(char, i64)>) -> MapWithState<char, i64, (char, i64)> {
     move |stream| {
         let spec = StateSpec::function(|_, key: &char, value: Option<i64>, state: &mut State<'_, i64>| {
             if state.is_timing_out() {
