@@ -24,12 +24,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use waterclock_base::world::{Clock, ManualClock, Signal, SystemClock, World, spawn};
+use waterclock_base::world::{Clock, ManualClock, Signal, SystemClock, spawn};
 use waterclock_base::{BatchTime, Data, Record, Result};
 use waterclock_engine::{Engine, Rdd};
 
 use crate::context::{Builder, Stop, StreamingContext};
-use crate::dstream::DStream;
+use crate::dstream::{DStream, define};
+use crate::graph::{BatchCx, Derive, StreamCompute};
 
 /// Moves the time of one context.
 #[derive(Clone)]
@@ -114,24 +115,59 @@ pub fn manual_context(app_name: &str, batch_interval: Duration) -> Result<(Strea
     manual(StreamingContext::builder(app_name).batch_interval(batch_interval).threads(2))
 }
 
-/// A context as `builder` makes it, under a clock that begins at the epoch and is moved by hand.
+/// A context as `builder` makes it, with its disk and network, under a clock that begins at the epoch and is
+/// moved by hand.
 ///
 /// # Errors
 /// As [`Builder::build`].
 pub fn manual(builder: Builder) -> Result<(StreamingContext, TestClock)> {
     let clock = ManualClock::new();
-    let ssc = builder.world(World::with_clock(clock.clone())).build()?;
+    let ssc = builder.clock(clock.clone()).build()?;
     Ok((ssc.clone(), TestClock { clock, ssc }))
 }
 
-/// A stream whose dataset of each batch is what `script` gives for its time; none where it gives none.
+/// A stream whose dataset of each time is what `script` gives for it; none where it gives none.
+///
+/// The script must give the same for the same time: it is asked again for a time whose dataset is no longer
+/// remembered, as by [`DStream::slice`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use waterclock_base::BatchTime;
+/// # use waterclock_streaming::{Stop, testing};
+/// let (ssc, clock) = testing::manual_context("script", Duration::from_secs(1))?;
+/// let times = testing::scripted(&ssc, |t, engine| Some(engine.parallelize(vec![t.as_millis()], 1)));
+/// times.collect_batches();
+/// ssc.start()?;
+/// clock.advance_batches(3);
+/// let all = times.slice(BatchTime::from_millis(1000), BatchTime::from_millis(3000))?;
+/// let first: Vec<i64> = all.iter().map(|rdd| rdd.collect()).collect::<Result<Vec<_>, _>>()?.concat();
+/// assert_eq!(first, [1000, 2000, 3000]);
+/// ssc.stop(Stop::Now)?;
+/// # Ok::<(), waterclock_base::Error>(())
+/// ```
 #[track_caller]
 pub fn scripted<T: Data>(
     ssc: &StreamingContext,
     script: impl Fn(BatchTime, &Engine) -> Option<Rdd<T>> + Send + Sync + 'static,
 ) -> DStream<T> {
-    let engine = ssc.engine().clone();
-    ssc.function_stream("scripted", Location::caller(), move |t| script(t, &engine))
+    let (graph, site) = (&ssc.inner.graph, Location::caller());
+    let slide = graph.settings.batch_interval;
+    let info = Derive { slide, ..Derive::new("scripted", site, Vec::new()) };
+    define(graph, info, Ok(()), None, Scripted(script))
+}
+
+/// A stream that begins with a function of time.
+struct Scripted<F>(F);
+
+impl<T, F> StreamCompute<T> for Scripted<F>
+where
+    T: Data,
+    F: Fn(BatchTime, &Engine) -> Option<Rdd<T>> + Send + Sync + 'static,
+{
+    fn compute(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
+        Ok((self.0)(t, cx.engine))
+    }
 }
 
 /// Checks what an operation makes of batches of one second in two partitions: `expected` in partition

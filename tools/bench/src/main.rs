@@ -1,2 +1,110 @@
-//! Soon.
-fn main() {}
+//! Benches: one job over a folder of text files, one file a batch, fed from memory through the public API.
+//!
+//! ```text
+//! cargo run --release -p waterclock-bench -- JOB --input DIR [--threads N] [--batches N] [--form FORM]
+//! ```
+//!
+//! Prints one JSON line. The first batches, which fill caches and windows, are not counted.
+#![expect(clippy::disallowed_methods, reason = "a bench reads files and the time directly")]
+
+mod by_hand; // the records job without any library of streams
+mod input; // files in memory
+mod jobs; // the jobs on Waterclock
+mod measure; // seconds of the wall and of the processor
+
+use std::process::ExitCode;
+
+use input::Input;
+use measure::Report;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const HELP: &str = "\
+waterclock-bench JOB --input DIR [--threads N] [--batches N] [--form FORM] [--pattern WORD]
+
+JOB  grep         lines that hold the pattern, counted
+     wordcount    words of a batch, counted
+     windowed     words of the last 30 batches, counted; the ten most frequent
+     stateful     words since the start, counted
+     records      JSON lines: parsed, grouped by a text, summed
+     records-hand the same by a hand-written loop
+     idle         batches without input through the word count graph: cost of a batch
+     keyed        running counts: a batch of 1,000 keys among --keys N
+
+FORM of wordcount, windowed and stateful:
+     words        `words()` (default)
+     into         the emitting `flat_map_into` over `Text`
+     vec          `flat_map` returning a `Vec` of `Text`
+     string       `flat_map` returning a `Vec` of `String`
+
+DIR holds text files (*.txt), as peers/gen_text.py writes them, or *.jsonl for records; without any,
+`records` makes its own.";
+
+/// What the command line asks for.
+#[derive(Clone)]
+pub(crate) struct Options {
+    job: String,
+    input: String,
+    threads: usize,
+    batches: Option<usize>,
+    form: String,
+    pattern: String,
+    keys: u64,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            eprintln!("{text}\n\n{HELP}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<Report, String> {
+    let options = options()?;
+    let told = |error: waterclock::Error| error.full_text();
+    match options.job.as_str() {
+        "grep" => jobs::grep(&Input::text(&options)?, &options).map_err(told),
+        "wordcount" => jobs::word_count(&Input::text(&options)?, &options).map_err(told),
+        "windowed" => jobs::windowed(&Input::text(&options)?, &options).map_err(told),
+        "stateful" => jobs::stateful(&Input::text(&options)?, &options).map_err(told),
+        "records" => jobs::records(&Input::records(&options)?, &options).map_err(told),
+        "records-hand" => Ok(by_hand::records(&Input::records(&options)?, &options)),
+        "idle" => jobs::idle(&options).map_err(told),
+        "keyed" => jobs::keyed(&options).map_err(told),
+        other => Err(format!("there is no job {other:?}")),
+    }
+}
+
+fn options() -> Result<Options, String> {
+    let mut args = std::env::args().skip(1);
+    let mut options = Options {
+        job: args.next().ok_or("no job is given")?,
+        input: ".".into(),
+        threads: 1,
+        batches: None,
+        form: "words".into(),
+        pattern: "awib".into(),
+        keys: 10_000,
+    };
+    while let Some(name) = args.next() {
+        let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
+        let number = || value.parse::<usize>().map_err(|_| format!("{name}: {value:?} is not a number"));
+        match name.as_str() {
+            "--input" => options.input = value,
+            "--threads" => options.threads = number()?,
+            "--batches" => options.batches = Some(number()?),
+            "--form" => options.form = value,
+            "--pattern" => options.pattern = value,
+            "--keys" => options.keys = number()? as u64,
+            _ => return Err(format!("there is no option {name:?}")),
+        }
+    }
+    Ok(options)
+}

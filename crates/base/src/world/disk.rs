@@ -1,5 +1,6 @@
 //! Files and directories.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,16 @@ pub struct DiskEntry {
     pub is_dir: bool,
 }
 
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskName {
+    /// The name.
+    pub name: OsString,
+    /// Which file or directory has the name: another number when another one has taken it. Always 0 where
+    /// that can't be known cheaply.
+    pub id: u64,
+}
+
 /// An open file.
 pub trait DiskFile: Read + Write + Seek + Send {
     /// Makes everything written so far survive a crash of the machine.
@@ -30,6 +41,12 @@ pub trait DiskFile: Read + Write + Seek + Send {
 pub trait Disk: Send + Sync + 'static {
     /// The entries of a directory, in no order. An entry that vanishes meanwhile is left out.
     fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>>;
+    /// The names in a directory, in no order, without a look at what has them: much cheaper than `list`.
+    fn names(&self, dir: &Path) -> io::Result<Vec<DiskName>> {
+        let entries = self.list(dir)?.into_iter();
+        let names = entries.filter_map(|entry| entry.path.file_name().map(OsString::from));
+        Ok(names.map(|name| DiskName { name, id: 0 }).collect())
+    }
     /// One file or directory.
     fn entry(&self, path: &Path) -> io::Result<DiskEntry>;
     /// Opens a file to read.
@@ -77,6 +94,18 @@ impl Disk for RealDisk {
             }
         }
         Ok(entries)
+    }
+
+    fn names(&self, dir: &Path) -> io::Result<Vec<DiskName>> {
+        let name = |found: io::Result<fs::DirEntry>| {
+            let found = found?;
+            #[cfg(unix)]
+            let id = std::os::unix::fs::DirEntryExt::ino(&found);
+            #[cfg(not(unix))]
+            let id = 0;
+            Ok(DiskName { name: found.file_name(), id })
+        };
+        fs::read_dir(dir)?.map(name).collect()
     }
 
     fn entry(&self, path: &Path) -> io::Result<DiskEntry> {

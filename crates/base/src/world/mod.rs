@@ -10,7 +10,7 @@ mod threads;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use clock::{Clock, ManualClock, Signal, SystemClock};
-pub use disk::{Disk, DiskEntry, DiskFile, RealDisk};
+pub use disk::{Disk, DiskEntry, DiskFile, DiskName, RealDisk};
 pub use net::{Connection, Net, RealNet};
 pub use rng::{Rng, random_seed};
 pub use threads::{JoinHandle, memory_bytes, spawn};

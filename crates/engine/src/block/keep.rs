@@ -11,7 +11,7 @@ use super::memory::Share;
 use crate::chunk::{Collect, Sink, Step, push_all};
 use crate::context::Engine;
 use crate::rdd::Compute;
-use crate::task::TaskCx;
+use crate::task::{Checked, TaskCx};
 
 /// How a dataset is to be kept.
 pub(crate) struct Store<T> {
@@ -64,6 +64,7 @@ impl<T: Data> Keep<T> {
         cx: &TaskCx,
         out: &mut dyn Sink<T>,
     ) -> Step {
+        let out = &mut Checked::new(cx, out);
         let kept = lock(&self.partitions[partition]).clone();
         if let Some(held) = kept {
             return held.read(out);

@@ -11,7 +11,7 @@ use crate::block::{Held, Placement, Share};
 use crate::chunk::{Halt, Sink, Step};
 use crate::rdd::{Parent, Rdd};
 use crate::stage::{Claim, StageOutput, TaskOutput};
-use crate::task::TaskCx;
+use crate::task::{Checked, TaskCx};
 
 /// Sorts the records of one partition into buckets.
 pub(crate) trait Fill<T: Data, B>: Send + Sync + 'static {
@@ -53,6 +53,7 @@ impl<T: Data, B: Record, F: Fill<T, B>> ShuffleStage<T, B, F> {
 
     /// Hands the records of one bucket of every map task to `out`, in the order of the map tasks.
     pub(crate) fn read(&self, bucket: usize, cx: &TaskCx, out: &mut dyn Sink<B>) -> Step {
+        let out = &mut Checked::new(cx, out);
         for map in 0..self.parent.partitions() {
             cx.check()?;
             let filled = lock(&self.filled)[map].clone().ok_or(Halt::Missing)?;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use waterclock_base::{Data, RddId, TaskId};
 
-use crate::chunk::{Emit, Halt, Step};
+use crate::chunk::{Emit, Halt, Sink, Step};
 use crate::context::Engine;
 use crate::shared::Updates;
 
@@ -56,6 +56,39 @@ impl TaskCx {
     /// The operator that was at work last.
     pub fn operator(&self) -> Option<RddId> {
         self.operator.get()
+    }
+}
+
+/// Hands chunks on as long as the job is not cancelled: for whoever has the records ready.
+pub(crate) struct Checked<'a, T: Data> {
+    cx: &'a TaskCx,
+    out: &'a mut dyn Sink<T>,
+}
+
+impl<'a, T: Data> Checked<'a, T> {
+    pub(crate) fn new(cx: &'a TaskCx, out: &'a mut dyn Sink<T>) -> Self {
+        Checked { cx, out }
+    }
+}
+
+impl<T: Data> Sink<T> for Checked<'_, T> {
+    fn push(&mut self, chunk: &mut Vec<T>) -> Step {
+        self.cx.check()?;
+        self.out.push(chunk)
+    }
+
+    fn lend(&mut self, records: &[&T]) -> Step {
+        self.cx.check()?;
+        self.out.lend(records)
+    }
+
+    fn wants_blocks(&self) -> bool {
+        self.out.wants_blocks()
+    }
+
+    fn block(&mut self, lines: &str) -> Step {
+        self.cx.check()?;
+        self.out.block(lines)
     }
 }
 

@@ -68,10 +68,14 @@ impl Generator {
         Generator { signal, drain, thread: Mutex::new(Some(thread)) }
     }
 
-    /// Ends the ticks and waits for that.
-    pub(crate) fn stop(&self, how: Drain) {
+    /// Says what is left to do before the ticks end. A tick that is at work already is not counted.
+    pub(crate) fn drain(&self, how: Drain) {
         *lock(&self.drain) = Some(how);
         self.signal.raise();
+    }
+
+    /// Waits for the end of the ticks.
+    pub(crate) fn join(&self) {
         if let Some(thread) = lock(&self.thread).take()
             && thread.join().is_err()
         {
@@ -98,10 +102,12 @@ impl Ticking {
             if clock.wait(Some(due), &self.signal) {
                 continue;
             }
+            // A tick that began before the sources stopped may have cut before the last records came.
+            let counts = lock(&self.drain).is_some();
             self.tick(next, clock.now_micros());
             self.waiters.ticked(next);
             next = next + self.ticker.interval;
-            if let Some(Drain::Ticks(left)) = &mut *lock(&self.drain) {
+            if counts && let Some(Drain::Ticks(left)) = &mut *lock(&self.drain) {
                 *left = left.saturating_sub(1);
             }
         }

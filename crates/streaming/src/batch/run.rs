@@ -152,8 +152,7 @@ impl Runner {
     }
 
     fn make_jobs(&self, t: BatchTime) -> Result<Vec<Arc<Job>>> {
-        let cx =
-            BatchCx { time: t, zero: self.zero, engine: &self.graph.engine, settings: &self.graph.settings };
+        let cx = BatchCx { zero: self.zero, engine: &self.graph.engine, settings: &self.graph.settings };
         let tries = self.tries();
         let mut jobs = Vec::new();
         for output in self.graph.outputs() {
@@ -177,7 +176,7 @@ impl Runner {
         let mut info = self.output_info(t, &job.output);
         self.note_output(&info);
         self.graph.bus.post(Event::OutputOperationStarted(info.clone()));
-        let cx = JobCx { time: t, engine: self.graph.engine.clone() };
+        let cx = JobCx { time: t };
         let outcome = retried(self.tries(), || call(&info.name, t, || (job.run)(&cx)));
         info.ended_micros = Some(self.now());
         if let Err(source) = outcome {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[cfg(feature = "testing")]
+use waterclock_base::world::Clock;
 use waterclock_base::world::World;
 use waterclock_base::{Error, FailurePolicy, Result, Settings, SparkRules, millis};
 use waterclock_engine::{Engine, Executor};
@@ -182,6 +184,13 @@ impl Builder {
     /// The clock, disk and network that the context lives with (default: the machine's).
     pub fn world(mut self, world: World) -> Self {
         self.world = world;
+        self
+    }
+
+    /// Another clock for the same disk and network.
+    #[cfg(feature = "testing")]
+    pub(crate) fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.world.clock = clock;
         self
     }
 

@@ -14,7 +14,7 @@ use waterclock_base::{BatchTime, Error, Listener, Result, Settings, Status, mill
 use waterclock_engine::Engine;
 
 use crate::batch::Waiters;
-use crate::graph::{Graph, Phase};
+use crate::graph::Graph;
 
 pub use builder::Builder;
 pub use stop::Stop;
@@ -181,13 +181,5 @@ impl StreamingContext {
     /// The time before the first batch, once it was started.
     pub fn zero_time(&self) -> Option<BatchTime> {
         self.inner.graph.zero()
-    }
-
-    pub(crate) fn may_define(&self, call: &'static str) -> Result<()> {
-        debug_assert_eq!(
-            self.inner.graph.phase() == Phase::Defining,
-            self.state() == ContextState::Initialized
-        );
-        self.inner.graph.may_define(call)
     }
 }

@@ -69,13 +69,14 @@ impl Inner {
         if let Some(running) = running {
             let graceful = how == Stop::Gracefully;
             stop_all(self.graph.sources().iter().map(|source| &**source), graceful);
-            self.sources_stopped.store(true, Ordering::Release);
             let drain = match (graceful, self.graph.settings.spark_rules.stop_after_second_tick) {
                 (false, _) => Drain::Now,
                 (true, false) => Drain::Ticks(1),
                 (true, true) => Drain::Ticks(2),
             };
-            running.generator.stop(drain);
+            running.generator.drain(drain);
+            self.sources_stopped.store(true, Ordering::Release);
+            running.generator.join();
             if graceful {
                 in_time = self.waiters.wait_for_all(self.patience());
             }
@@ -95,5 +96,26 @@ impl Inner {
     fn patience(&self) -> Duration {
         let settings = &self.graph.settings;
         settings.graceful_stop_timeout.unwrap_or((settings.batch_interval * 10).max(Duration::from_secs(10)))
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::manual_context;
+
+    /// Stopped right after a batch, while its tick may still be at work: the batch of what came last is formed
+    /// all the same.
+    #[test]
+    fn a_graceful_stop_forms_one_more_batch_whatever_tick_is_at_work() {
+        for _ in 0..300 {
+            let (ssc, clock) = manual_context("stop", Duration::from_secs(1)).unwrap();
+            let seen = ssc.queue_stream(vec![vec![1], vec![2], vec![3]]).collect_batches();
+            ssc.start().unwrap();
+            clock.advance_batches(1);
+            clock.stop_gracefully().unwrap();
+            let records: Vec<_> = seen.all().into_iter().map(|(_, records)| records).collect();
+            assert_eq!(records, [[1], [2]]);
+        }
     }
 }

@@ -5,8 +5,6 @@ use waterclock_engine::Engine;
 
 /// The batch at hand and the means to make datasets.
 pub(crate) struct BatchCx<'a> {
-    /// The batch whose jobs are being made; nodes may also be asked for earlier times.
-    pub(crate) time: BatchTime,
     /// The time before the first batch.
     pub(crate) zero: BatchTime,
     /// Makes datasets.

@@ -217,7 +217,6 @@ pub(crate) trait AnyNode: Send + Sync + 'static {
     fn id(&self) -> StreamId;
     fn info(&self) -> &Derive;
     fn name(&self) -> Option<&str>;
-    fn is_persisted(&self) -> bool;
     fn checkpoint_interval(&self) -> Option<Duration>;
     fn set_checkpoint_interval(&self, interval: Duration);
     fn remember(&self) -> Duration;
@@ -251,10 +250,6 @@ impl<T: Data> AnyNode for StreamNode<T> {
 
     fn name(&self) -> Option<&str> {
         self.name.get().map(String::as_str)
-    }
-
-    fn is_persisted(&self) -> bool {
-        lock(&self.persist).is_some()
     }
 
     fn checkpoint_interval(&self) -> Option<Duration> {

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 use waterclock_base::{BatchTime, Data, OutputId, Result};
-use waterclock_engine::{Engine, Rdd};
+use waterclock_engine::Rdd;
 
 use super::{AnyNode, BatchCx, StreamNode};
 
@@ -12,8 +12,6 @@ use super::{AnyNode, BatchCx, StreamNode};
 pub(crate) struct JobCx {
     /// The batch.
     pub(crate) time: BatchTime,
-    /// Runs its jobs.
-    pub(crate) engine: Engine,
 }
 
 /// The work of one output for one batch. It may be run again when it failed.

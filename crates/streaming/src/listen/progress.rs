@@ -40,11 +40,6 @@ impl Progress {
     pub(crate) fn snapshot(&self) -> Status {
         lock(&self.0).clone()
     }
-
-    /// Changes what events do not tell.
-    pub(crate) fn set(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut lock(&self.0));
-    }
 }
 
 fn note_receiver(status: &mut Status, info: &ReceiverInfo) {

@@ -31,7 +31,7 @@ use waterclock_base::{BoxError, Event};
 pub use handle::ReceiverHandle;
 pub use intake::ReceiverCounts;
 pub use limiter::RateLimiter;
-pub(crate) use line_buffer::LineBuffer;
+pub(crate) use line_buffer::{BadLines, LineBuffer};
 pub use rate::PidEstimator;
 pub(crate) use socket::count_bad_lines;
 pub use socket::{RawSocket, SocketReader, TextSocket, TypedSocket};

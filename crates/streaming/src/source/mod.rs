@@ -1,5 +1,6 @@
 //! Where streams begin.
 
+mod file; // files that appear in directories
 mod generator; // records made at a rate
 mod queue; // datasets that the program hands over
 mod reader; // lines of standard input
@@ -16,6 +17,7 @@ use crate::context::StreamingContext;
 use crate::dstream::{DStream, define};
 use crate::graph::{BatchCx, Derive, Source, StreamCompute};
 
+pub use file::{FileOptions, FileReader};
 pub use queue::{QueueOptions, RddQueue};
 pub use reader::TextReader;
 

@@ -118,17 +118,21 @@ fn host_and_port(call: &'static str, site: &'static Location<'static>, address: 
         Err(Error::Definition { call, site, why })
     };
     let Some((host, port)) = address.rsplit_once(':') else { return refuse("has no port") };
-    if !matches!(port.parse::<u16>(), Ok(1..)) {
+    if port.starts_with('+') || !matches!(port.parse::<u16>(), Ok(1..)) {
         return refuse("has no port between 1 and 65535");
     }
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     match bare {
-        Some(bare) if bare.parse::<std::net::Ipv6Addr>().is_ok() => Ok(address),
+        Some(bare) if is_like_ipv6(bare) => Ok(address),
         None if !host.is_empty() && !host.contains(|c: char| c == ':' || c == '/' || c.is_whitespace()) => {
             Ok(address)
         }
         _ => refuse("has no host name"),
     }
+}
+
+fn is_like_ipv6(host: &str) -> bool {
+    host.contains(':') && host.chars().all(|c| c.is_ascii_hexdigit() || ":.%".contains(c))
 }
 
 #[cfg(test)]

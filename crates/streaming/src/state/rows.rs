@@ -23,6 +23,7 @@ impl<K: Hash + Eq, V> Rows<K, V> {
     }
 
     /// How many rows.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.rows.len() - self.holes
     }

@@ -174,13 +174,6 @@ impl<K: Key, S: Data> StateStore<K, S> {
         let upto = oldest.map_or(committed, |oldest| oldest.min(committed));
         self.partitions.iter().for_each(|partition| partition.fold(upto));
     }
-
-    /// Keys and deltas that are held, for tests and metrics.
-    #[cfg(test)]
-    pub(crate) fn sizes(&self) -> (usize, usize) {
-        let keys = self.partitions.iter().map(|p| p.base.read().unwrap().rows.len()).sum();
-        (keys, self.partitions.iter().map(|p| lock(&p.deltas).len()).sum())
-    }
 }
 
 impl<K: Key, S: Data> Partition<K, S> {

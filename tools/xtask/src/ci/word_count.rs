@@ -2,7 +2,7 @@
 //! watched directory while the program runs.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,15 +27,12 @@ pub(super) fn check() -> Result<(), String> {
     for name in ["waiting", "in", "out"] {
         fs::create_dir_all(scratch.join(name)).map_err(|e| e.to_string())?;
     }
-    let files = prepare(&scratch)?;
     let mut program = Running(start(&scratch)?);
-    // The program has to be watching before the first file arrives.
-    std::thread::sleep(Duration::from_secs(1));
-    for file in &files {
-        let name = file.file_name().ok_or("a file has no name")?;
-        fs::rename(file, scratch.join("in").join(name)).map_err(|e| e.to_string())?;
-        std::thread::sleep(Duration::from_millis(5));
+    // Files count that are newer than the start of the program.
+    while fs::read_dir(scratch.join("out")).map_err(|e| e.to_string())?.next().is_none() {
+        std::thread::sleep(Duration::from_millis(50));
     }
+    let files = move_in(&scratch)?;
     let expected = shell(INDEPENDENT, &scratch)?;
     if expected.is_empty() {
         return Err("the independent count counted nothing".to_owned());
@@ -48,7 +45,7 @@ pub(super) fn check() -> Result<(), String> {
         }
         let counted = shell(&format!("{COUNTED} 2>/dev/null || true"), &scratch)?;
         if counted == expected {
-            println!("{} files, {} different words, the same totals", files.len(), expected.lines().count());
+            println!("{} files, {} different words, the same totals", files, expected.lines().count());
             return Ok(());
         }
         if from.elapsed() > PATIENCE {
@@ -61,16 +58,19 @@ pub(super) fn check() -> Result<(), String> {
     }
 }
 
-/// Copies the project's sources to where they wait, under names of their own.
-fn prepare(scratch: &Path) -> Result<Vec<PathBuf>, String> {
+/// Copies the project's sources, each under a name of its own, and moves every copy into the directory that
+/// the program watches. How many those were.
+fn move_in(scratch: &Path) -> Result<usize, String> {
     let root = workspace::root();
-    let mut files = Vec::new();
-    for (number, path) in workspace::files(&root, &[".rs"])?.iter().enumerate() {
-        let copy = scratch.join("waiting").join(format!("{number:04}.txt"));
-        fs::copy(root.join(path), &copy).map_err(|e| format!("{}: {e}", path.display()))?;
-        files.push(copy);
+    let sources = workspace::files(&root, &[".rs"])?;
+    for (number, path) in sources.iter().enumerate() {
+        let (waiting, name) = (scratch.join("waiting"), format!("{number:04}.txt"));
+        let moved = fs::copy(root.join(path), waiting.join(&name))
+            .and_then(|_| fs::rename(waiting.join(&name), scratch.join("in").join(&name)));
+        moved.map_err(|e| format!("{}: {e}", path.display()))?;
+        std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(files)
+    Ok(sources.len())
 }
 
 fn start(scratch: &Path) -> Result<Child, String> {

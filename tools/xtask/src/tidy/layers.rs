@@ -7,7 +7,7 @@
 use crate::source::{Source, line_of, name_at, words};
 use crate::tidy::Project;
 
-/// The modules of a crate, lowest first.
+/// The modules of a crate, lowest first; `a/b` is a part of `a` with a place of its own.
 struct Layers {
     sources: &'static str,
     order: &'static [&'static str],
@@ -42,16 +42,20 @@ const LAYERS: &[Layers] = &[
             "stage",
             "executor",
             "task",
+            "lines",
             "block",
             "job",
             "rdd",
             "shuffle",
+            "rdd/sources",
+            "rdd/actions",
+            "rdd/operators",
         ],
     },
     Layers {
         sources: "crates/streaming/src/",
         order: &[
-            "listen", "graph", "block", "job", "batch", "context", "receiver", "state", "dstream", "source",
+            "listen", "block", "graph", "job", "batch", "context", "receiver", "state", "dstream", "source",
             "testing",
         ],
     },
@@ -92,16 +96,6 @@ const MEANT: &[(&str, &str, &str)] = &[
     ("crates/engine/src/block/keep.rs", "rdd", "keeping is a dataset that others can be computed from"),
     ("crates/engine/src/job/result.rs", "rdd", "a job's target is a dataset"),
     ("crates/engine/src/job/run.rs", "rdd", "a job's target is a dataset"),
-    (
-        "crates/engine/src/rdd/operators/fold_all.rs",
-        "shuffle",
-        "a keyed operation is a dataset over a shuffle",
-    ),
-    (
-        "crates/engine/src/rdd/operators/keyed/combine.rs",
-        "shuffle",
-        "a keyed operation is a dataset over a shuffle",
-    ),
 ];
 
 pub(crate) fn check(project: &Project) -> Vec<String> {
@@ -128,12 +122,20 @@ pub(crate) fn check(project: &Project) -> Vec<String> {
 fn undeclared(layers: &Layers, root: &Source) -> Vec<String> {
     let modules: Vec<_> = words(&root.code, "mod").map(|at| name_at(&root.code, at + 4)).collect();
     let missing = modules.iter().filter(|name| !layers.order.contains(name));
-    let gone = layers.order.iter().filter(|name| !modules.contains(name));
+    let gone = layers.order.iter().filter(|name| !name.contains('/') && !modules.contains(name));
     let place = root.path.display();
     missing
         .map(|name| format!("{place}: `{name}` has no place in the layers of tidy/layers.rs"))
         .chain(gone.map(|name| format!("{place}: has no `{name}`, which tidy/layers.rs names")))
         .collect()
+}
+
+impl Layers {
+    /// The layer of `first/second`, by the longer name where there is one.
+    fn place_of(&self, first: &str, second: &str) -> Option<usize> {
+        let find = |name: &str| self.order.iter().position(|layer| *layer == name);
+        find(&format!("{first}/{second}")).or_else(|| find(first))
+    }
 }
 
 fn check_file(
@@ -143,43 +145,50 @@ fn check_file(
     used: &mut Vec<(&'static str, &'static str)>,
 ) {
     let path = source.path.to_string_lossy();
-    let place_of = |module: &str| layers.order.iter().position(|name| *name == module);
-    let own = path.trim_start_matches(layers.sources).split(['/', '.']).next().unwrap_or_default();
-    let Some(own_place) = place_of(own) else { return };
-    for (line, name) in imports(source) {
-        let Some(place) = place_of(name) else {
+    let mut own = path.trim_start_matches(layers.sources).split(['/', '.']);
+    let (first, second) = (own.next().unwrap_or_default(), own.next().unwrap_or_default());
+    let Some(own_place) = layers.place_of(first, second) else { return };
+    for (line, name, part) in imports(source) {
+        let Some(place) = layers.place_of(name, part) else {
             found.push(format!("{path}:{line}: `crate::{name}`: import it from the module that owns it"));
             continue;
         };
         if place <= own_place {
             continue;
         }
-        match MEANT.iter().find(|(file, to, _)| *file == path && *to == name) {
+        let (own, to) = (layers.order[own_place], layers.order[place]);
+        match MEANT.iter().find(|(file, module, _)| *file == path && *module == to) {
             Some((file, to, _)) => used.push((file, to)),
-            None => found.push(format!("{path}:{line}: `{own}` imports `{name}`, a layer above it")),
+            None => found.push(format!("{path}:{line}: `{own}` imports `{to}`, a layer above it")),
         }
     }
 }
 
-/// The first name after each `crate::`, with its line.
-fn imports(source: &Source) -> Vec<(usize, &str)> {
+/// The first two names after each `crate::`, with the line; the second may be empty.
+fn imports(source: &Source) -> Vec<(usize, &str, &str)> {
     let code = &source.product;
     let mut found = Vec::new();
     for at in words(code, "crate::").filter(|&at| !code[..at].ends_with('$')) {
         let from = at + "crate::".len();
         if code[from..].starts_with('{') {
-            found.extend(group(code, from));
+            group(code, from, &mut found);
         } else if !name_at(code, from).is_empty() {
-            found.push((line_of(code, at), name_at(code, from)));
+            found.push(path_at(code, from));
         }
     }
     found
 }
 
-/// The names that the parts of the `{..}` at `open` begin with.
-fn group(code: &str, open: usize) -> Vec<(usize, &str)> {
+fn path_at(code: &str, at: usize) -> (usize, &str, &str) {
+    let first = name_at(code, at);
+    let after = at + first.len();
+    let second = if code[after..].starts_with("::") { name_at(code, after + 2) } else { "" };
+    (line_of(code, at), first, second)
+}
+
+/// The paths that stand in the `{..}` at `open`.
+fn group<'a>(code: &'a str, open: usize, found: &mut Vec<(usize, &'a str, &'a str)>) {
     let (mut depth, mut first) = (0usize, false);
-    let mut found = Vec::new();
     for (at, byte) in code.bytes().enumerate().skip(open) {
         match byte {
             b'{' => {
@@ -190,13 +199,12 @@ fn group(code: &str, open: usize) -> Vec<(usize, &str)> {
             b'}' => depth -= 1,
             b',' if depth == 1 => first = true,
             _ if first && !byte.is_ascii_whitespace() => {
-                found.push((line_of(code, at), name_at(code, at)));
+                found.push(path_at(code, at));
                 first = false;
             }
             _ => {}
         }
     }
-    found
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 // From memory.
 mod parallelize;
 mod range;
+mod text;
 
 // From files.
 mod binary_records;

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use waterclock_base::{Lent, Text};
+use waterclock_base::Text;
 
 use super::files::{FileReader, ReadFile, asked, files};
-use crate::chunk::{CHUNK, Emit, Sink, Step};
+use crate::chunk::{Emit, Sink, Step};
 use crate::context::Engine;
+use crate::lines::hand_lines;
 use crate::rdd::Rdd;
 use crate::task::TaskCx;
 
@@ -67,7 +68,7 @@ struct Lines {
 }
 
 impl ReadFile<Text> for Lines {
-    fn read(&self, file: &mut FileReader, cx: &TaskCx, out: &mut dyn Sink<Text>) -> Step {
+    fn read(&self, file: &mut FileReader<'_>, cx: &TaskCx, out: &mut dyn Sink<Text>) -> Step {
         let mut bytes = Vec::with_capacity(self.block);
         loop {
             cx.check()?;
@@ -79,7 +80,7 @@ impl ReadFile<Text> for Lines {
                 Some(last) => before + last + 1,
                 None => continue,
             };
-            lines_of(&String::from_utf8_lossy(&bytes[..whole]), out)?;
+            hand_lines(&String::from_utf8_lossy(&bytes[..whole]), cx, out)?;
             bytes.drain(..whole);
             if read == 0 {
                 return Ok(());
@@ -88,27 +89,10 @@ impl ReadFile<Text> for Lines {
     }
 }
 
-/// Hands on the lines of a block: as they lie, or each lent for the time of a call.
-fn lines_of(block: &str, out: &mut dyn Sink<Text>) -> Step {
-    if block.is_empty() {
-        return Ok(());
-    }
-    if out.wants_blocks() {
-        return out.block(block);
-    }
-    let mut lines = block.lines().map(Lent::new).peekable();
-    while lines.peek().is_some() {
-        let texts: Vec<Lent<'_>> = lines.by_ref().take(CHUNK).collect();
-        let lent: Vec<&Text> = texts.iter().map(|text| &**text).collect();
-        out.lend(&lent)?;
-    }
-    Ok(())
-}
-
 struct Whole;
 
 impl ReadFile<(String, Text)> for Whole {
-    fn read(&self, file: &mut FileReader, _: &TaskCx, out: &mut dyn Sink<(String, Text)>) -> Step {
+    fn read(&self, file: &mut FileReader<'_>, _: &TaskCx, out: &mut dyn Sink<(String, Text)>) -> Step {
         let mut bytes = Vec::new();
         file.append(&mut bytes, u64::MAX)?;
         let content = Text::from(&*String::from_utf8_lossy(&bytes));

@@ -28,7 +28,7 @@ impl<T: Data> DStream<T> {
         let (engine, settings) = (&self.graph.engine, &self.graph.settings);
         let mut datasets = Vec::new();
         for t in from.to(to, slide).filter(|t| *t > zero) {
-            datasets.extend(self.node.rdd_at(t, &BatchCx { time: t, zero, engine, settings })?);
+            datasets.extend(self.node.rdd_at(t, &BatchCx { zero, engine, settings })?);
         }
         Ok(datasets)
     }

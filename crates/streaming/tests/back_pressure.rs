@@ -1,0 +1,67 @@
+//! Goal: with back-pressure, receivers follow the speed at which batches are processed; without, nothing holds
+//! them.
+//! Method: real time, as it is the speed that counts; jobs that are fast or slow by design.
+
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::{eventually, pause};
+use waterclock_streaming::{Builder, DStream, Stop, StreamingContext};
+
+fn builder() -> Builder {
+    StreamingContext::builder("back-pressure").batch_interval(Duration::from_millis(100)).threads(2)
+}
+
+/// Stores as fast as it may.
+fn greedy(ssc: &StreamingContext) -> DStream<u64> {
+    ssc.receiver_stream(|out| (0u64..).try_for_each(|n| Ok(out.store(n)?)))
+}
+
+/// T-238, T-239: after batches that were processed fast, the rate that reaches the receiver is far above the
+/// first one.
+#[test]
+fn fast_batches_raise_the_rate() {
+    let ssc = builder().backpressure(Some(100.0)).build().unwrap();
+    greedy(&ssc).count().collect_batches();
+    ssc.start().unwrap();
+    eventually("the rate stays", || ssc.status().last_completed.is_some_and(|batch| batch.records() > 200));
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// T-238, T-239: a job that takes a millisecond a record brings the rate down to about a thousand a second.
+#[test]
+fn slow_batches_lower_the_rate() {
+    let ssc = builder().backpressure(Some(5000.0)).build().unwrap();
+    let most = Arc::new(AtomicU64::new(0));
+    let seen = most.clone();
+    greedy(&ssc).foreach_rdd(move |rdd, _| {
+        let count = rdd.count()?;
+        seen.fetch_max(count, Ordering::SeqCst);
+        pause(i64::try_from(count)?);
+        Ok(())
+    });
+    ssc.start().unwrap();
+    eventually("the rate stays", || {
+        let last = ssc.status().last_completed;
+        most.load(Ordering::SeqCst) >= 400 && last.is_some_and(|batch| (1..=200).contains(&batch.records()))
+    });
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// The maximum holds whatever the speed.
+#[test]
+fn the_maximum_is_never_exceeded() {
+    let ssc = builder().backpressure(None).receiver_max_rate(500.0).build().unwrap();
+    greedy(&ssc).count().collect_batches();
+    ssc.start().unwrap();
+    eventually("no batches", || ssc.status().completed_batches >= 10);
+    ssc.stop(Stop::Now).unwrap();
+    let status = ssc.status();
+    let seconds = status.completed_batches as f64 / 10.0;
+    assert!((status.processed_records as f64) < 600.0 * (seconds + 0.5), "{status:?}");
+}
