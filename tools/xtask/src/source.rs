@@ -277,9 +277,10 @@ mod tests {
 
     #[test]
     fn tests_are_no_product() {
-        let source =
-            source("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { if true {} }\n}\nfn c() {}\n\
-             #[cfg(all(test, feature = \"x\"))]\nmod more {\n    fn d() {}\n}\n");
+        let source = source(
+            "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { if true {} }\n}\nfn c() {}\n\
+             #[cfg(all(test, feature = \"x\"))]\nmod more {\n    fn d() {}\n}\n",
+        );
         assert_eq!(source.product_lines(), 2);
         assert_eq!(source.functions().len(), 4);
     }
