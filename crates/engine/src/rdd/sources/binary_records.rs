@@ -43,7 +43,7 @@ struct Fixed {
 }
 
 impl ReadFile<Vec<u8>> for Fixed {
-    fn read(&self, file: &mut FileReader, cx: &TaskCx, out: &mut dyn Sink<Vec<u8>>) -> Step {
+    fn read(&self, file: &mut FileReader<'_>, cx: &TaskCx, out: &mut dyn Sink<Vec<u8>>) -> Step {
         let mut bytes = Vec::new();
         loop {
             cx.check()?;

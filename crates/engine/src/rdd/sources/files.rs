@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use waterclock_base::world::{DiskEntry, DiskFile};
-use waterclock_base::{Data, Error, Result};
+use waterclock_base::{Data, Error, RddId, Result};
 
 use crate::chunk::{Sink, Step};
 use crate::context::Engine;
@@ -16,31 +16,40 @@ use crate::task::TaskCx;
 /// How the records of a file are read.
 pub(super) trait ReadFile<T: Data>: Send + Sync + 'static {
     /// Hands the records of the file to `out`.
-    fn read(&self, file: &mut FileReader, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step;
+    fn read(&self, file: &mut FileReader<'_>, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step;
 }
 
-/// A file that a task reads.
-pub(super) struct FileReader {
-    pub(super) path: PathBuf,
+/// A file that a task reads. Its failures are blamed on the source, not on who was at work last.
+pub(super) struct FileReader<'a> {
+    pub(super) path: &'a Path,
     file: Box<dyn DiskFile>,
+    cx: &'a TaskCx,
+    operator: RddId,
 }
 
-impl FileReader {
-    fn open(cx: &TaskCx, path: &Path) -> Result<Self> {
+impl<'a> FileReader<'a> {
+    fn open(cx: &'a TaskCx, operator: RddId, path: &'a Path) -> Result<Self> {
         match cx.engine().world().disk.open(path) {
-            Ok(file) => Ok(FileReader { path: path.to_owned(), file }),
-            Err(error) => Err(Error::outside("can't open", path.display(), error)),
+            Ok(file) => Ok(FileReader { path, file, cx, operator }),
+            Err(error) => {
+                cx.enter(operator);
+                Err(Error::outside("can't open", path.display(), error))
+            }
         }
     }
 
     /// Appends at most `count` bytes; fewer only at the end of the file.
     pub(super) fn append(&mut self, bytes: &mut Vec<u8>, count: u64) -> Result<usize> {
         let mut part = (&mut self.file).take(count);
-        part.read_to_end(bytes).map_err(|error| Error::outside("can't read", self.path.display(), error))
+        part.read_to_end(bytes).map_err(|error| {
+            self.cx.enter(self.operator);
+            Error::outside("can't read", self.path.display(), error)
+        })
     }
 
     /// An error about what is in the file.
     pub(super) fn damaged(&self, why: impl Into<String>) -> Error {
+        self.cx.enter(self.operator);
         Error::Encoding { what: format!("can't use the file {}", self.path.display()), why: why.into() }
     }
 }
@@ -60,7 +69,8 @@ pub(super) fn files<T: Data>(
     let bytes = found.iter().map(|entry| entry.len).sum();
     let paths: Arc<[PathBuf]> = found.into_iter().map(|entry| entry.path).collect();
     let define = Define::new(by.operator, paths.len()).at(by.site).bytes(bytes);
-    define.build(engine, Files { paths, read })
+    let id = engine.next_rdd_id();
+    define.build_with(engine, id, Files { id, paths, read })
 }
 
 /// The file itself, or what is in the directory: its files in the order of their names, without those whose
@@ -82,13 +92,14 @@ fn files_of(engine: &Engine, path: &Path) -> Result<Vec<DiskEntry>> {
 }
 
 struct Files<R> {
+    id: RddId,
     paths: Arc<[PathBuf]>,
     read: R,
 }
 
 impl<T: Data, R: ReadFile<T>> Compute<T> for Files<R> {
     fn compute(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
-        let mut file = FileReader::open(cx, &self.paths[partition])?;
+        let mut file = FileReader::open(cx, self.id, &self.paths[partition])?;
         self.read.read(&mut file, cx, out)
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn parts<T: Record>(engine: &Engine, by: Asked, dir: &Path) -> Rdd<T>
 struct Objects;
 
 impl<T: Record> ReadFile<T> for Objects {
-    fn read(&self, file: &mut FileReader, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
+    fn read(&self, file: &mut FileReader<'_>, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
         let mut bytes = Vec::new();
         file.append(&mut bytes, HEADER.len() as u64)?;
         if bytes != HEADER {
@@ -64,8 +64,8 @@ impl<T: Record> ReadFile<T> for Objects {
 }
 
 /// The records of the next frame.
-fn frame<T: Record>(file: &mut FileReader, bytes: &mut Vec<u8>) -> Step<Vec<T>> {
-    let cut = |file: &FileReader| Halt::from(file.damaged("it ends in the middle: it was cut off"));
+fn frame<T: Record>(file: &mut FileReader<'_>, bytes: &mut Vec<u8>) -> Step<Vec<T>> {
+    let cut = |file: &FileReader<'_>| Halt::from(file.damaged("it ends in the middle: it was cut off"));
     bytes.clear();
     file.append(bytes, FrameHeader::BYTES as u64)?;
     let header = bytes.as_slice().try_into().map(FrameHeader::new).map_err(|_| cut(file))?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::Arc;
 
-use waterclock_base::{Data, Error};
+use waterclock_base::{Data, Error, RddId};
 
 use crate::chunk::{Sink, Step, lend_all};
 use crate::context::Engine;
@@ -59,7 +59,8 @@ impl Engine {
         site: &'static Location<'static>,
         error: Error,
     ) -> Rdd<T> {
-        Define::new(operator, 1).at(site).bytes(0).build(self, Failing { error })
+        let id = self.next_rdd_id();
+        Define::new(operator, 1).at(site).bytes(0).build_with(self, id, Failing { id, error })
     }
 }
 
@@ -74,11 +75,13 @@ impl<T: Data> Compute<T> for Parallelized<T> {
 }
 
 struct Failing {
+    id: RddId,
     error: Error,
 }
 
 impl<T: Data> Compute<T> for Failing {
-    fn compute(&self, _: usize, _: &TaskCx, _: &mut dyn Sink<T>) -> Step {
+    fn compute(&self, _: usize, cx: &TaskCx, _: &mut dyn Sink<T>) -> Step {
+        cx.enter(self.id);
         Err(self.error.clone().into())
     }
 }

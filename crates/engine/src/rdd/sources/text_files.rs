@@ -68,7 +68,7 @@ struct Lines {
 }
 
 impl ReadFile<Text> for Lines {
-    fn read(&self, file: &mut FileReader, cx: &TaskCx, out: &mut dyn Sink<Text>) -> Step {
+    fn read(&self, file: &mut FileReader<'_>, cx: &TaskCx, out: &mut dyn Sink<Text>) -> Step {
         let mut bytes = Vec::with_capacity(self.block);
         loop {
             cx.check()?;
@@ -92,7 +92,7 @@ impl ReadFile<Text> for Lines {
 struct Whole;
 
 impl ReadFile<(String, Text)> for Whole {
-    fn read(&self, file: &mut FileReader, _: &TaskCx, out: &mut dyn Sink<(String, Text)>) -> Step {
+    fn read(&self, file: &mut FileReader<'_>, _: &TaskCx, out: &mut dyn Sink<(String, Text)>) -> Step {
         let mut bytes = Vec::new();
         file.append(&mut bytes, u64::MAX)?;
         let content = Text::from(&*String::from_utf8_lossy(&bytes));
