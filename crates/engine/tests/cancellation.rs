@@ -86,15 +86,19 @@ fn a_job_that_waits_for_another_ones_stage_can_be_cancelled_too() {
     let seen = Arc::new(AtomicU64::new(0));
     let counts = engine.range(0..i64::MAX, 2).map(|n| n as u64).map(counting(&seen)).map(|n| (n % 2, n));
     let shared = counts.reduce_by_key(|a, b| a ^ b);
-    let other = shared.clone();
-    let waiting = spawn("waiting", move || other.count());
-    cancelled(&engine, &seen, 10_000, move || shared.count());
-    // Cancelling ended both, or only the one that held the stage: then the other went on, and is ended now.
-    while !waiting.is_finished() {
+    let jobs = [shared.clone(), shared].map(|rdd| spawn("job", move || rdd.count()));
+    while seen.load(Ordering::SeqCst) < 10_000 {
+        std::thread::yield_now();
+    }
+    // One holds the stage; the other waits for it, or begins only now, or takes the stage over.
+    while jobs.iter().any(|job| !job.is_finished()) {
         engine.cancel_all_jobs();
         std::thread::yield_now();
     }
-    assert!(matches!(waiting.join(), Ok(Err(Error::Cancelled { .. }))));
+    for job in jobs {
+        assert!(matches!(job.join(), Ok(Err(Error::Cancelled { .. }))));
+    }
+    assert_eq!(engine.range(0..10_000, 4).count().unwrap(), 10_000);
 }
 
 #[test]

@@ -45,7 +45,10 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_as_if_at_once(
-        pieces in prop::collection::vec(prop_oneof![Just(vec![b'\n']), prop::collection::vec(any::<u8>(), 0..9)], 0..40),
+        pieces in prop::collection::vec(
+            prop_oneof![Just(vec![b'\n']), prop::collection::vec(any::<u8>(), 0..9)],
+            0..40,
+        ),
         repeat in prop_oneof![Just(1usize), Just(4000)],
     ) {
         let dir = tempfile::tempdir().unwrap();

@@ -159,11 +159,8 @@ fn cut(list: &[i64], partitions: usize) -> Parts {
         .collect()
 }
 
-/// The operation, by the model. A sort only looks whether the engine's partitions are in order.
+/// The operation, by the model. Of a sort it only looks whether the engine's partitions are in order.
 fn model(parts: Parts, op: &Op, found: impl FnOnce() -> Parts) -> Parts {
-    let all = parts.concat();
-    let pairs = |keys: &i64, list: &[i64]| list.iter().copied().map(keyed(*keys)).collect::<Vec<_>>();
-    let singles = |list: &[i64]| list.iter().map(|n| (*n, 0)).collect::<Vec<_>>();
     match op {
         Op::Map(add) => each(&parts, |n| vec![n + add]),
         Op::Filter(by) => each(&parts, |n| if n % by == 0 { vec![*n] } else { vec![] }),
@@ -181,27 +178,7 @@ fn model(parts: Parts, op: &Op, found: impl FnOnce() -> Parts) -> Parts {
             let n = parts.len().min(*n);
             (0..n).map(|i| parts[i * parts.len() / n..(i + 1) * parts.len() / n].concat()).collect()
         }
-        Op::Distinct(n) => keys_of(grouped(&singles(&all), *n)),
-        Op::Sort(ascending, n) => {
-            let found = found();
-            let mut sorted = all;
-            sorted.sort_by_key(|n| if *ascending { n / 3 } else { -(n / 3) });
-            assert_eq!(found.concat(), sorted);
-            assert!(found.len() <= *n, "{} partitions instead of at most {n}", found.len());
-            found
-        }
-        Op::Subtract(other) => {
-            let n = parts.len();
-            let others = other.concat();
-            let mut rest = vec![Vec::new(); n];
-            all.iter().filter(|n| !others.contains(n)).for_each(|k| rest[place(k, n)].push(*k));
-            rest
-        }
-        Op::Intersection(other, n) => {
-            let others = other.concat();
-            let both: Vec<i64> = all.into_iter().filter(|n| others.contains(n)).collect();
-            keys_of(grouped(&singles(&both), *n))
-        }
+        Op::Sort(ascending, n) => in_order(found(), parts.concat(), *ascending, *n),
         Op::Cartesian(list) => {
             let across = cut(list, 2);
             let pair = |a: &Vec<i64>, b: &Vec<i64>| -> Vec<i64> {
@@ -213,30 +190,52 @@ fn model(parts: Parts, op: &Op, found: impl FnOnce() -> Parts) -> Parts {
             let mut index = 0..;
             parts.iter().map(|part| part.iter().zip(&mut index).map(|(n, i)| n + i).collect()).collect()
         }
+        Op::Persist => parts,
+        _ => keyed_model(&parts, op),
+    }
+}
+
+fn in_order(found: Parts, all: Vec<i64>, ascending: bool, partitions: usize) -> Parts {
+    let mut sorted = all;
+    sorted.sort_by_key(|n| if ascending { n / 3 } else { -(n / 3) });
+    assert_eq!(found.concat(), sorted);
+    assert!(found.len() <= partitions, "{} partitions instead of at most {partitions}", found.len());
+    found
+}
+
+/// The operations that spread records by key.
+fn keyed_model(parts: &Parts, op: &Op) -> Parts {
+    let all = parts.concat();
+    let pairs = |keys: &i64, list: &[i64]| list.iter().copied().map(keyed(*keys)).collect::<Vec<_>>();
+    let singles = |list: &[i64]| list.iter().map(|n| (*n, 0)).collect::<Vec<_>>();
+    match op {
+        Op::Distinct(n) => rows(grouped(&singles(&all), *n), |(key, _)| key),
+        Op::Subtract(other) => {
+            let (n, others) = (parts.len(), other.concat());
+            let mut rest = vec![Vec::new(); n];
+            all.iter().filter(|n| !others.contains(n)).for_each(|k| rest[place(k, n)].push(*k));
+            rest
+        }
+        Op::Intersection(other, n) => {
+            let others = other.concat();
+            let both: Vec<i64> = all.into_iter().filter(|n| others.contains(n)).collect();
+            rows(grouped(&singles(&both), *n), |(key, _)| key)
+        }
         Op::ReduceByKey(keys, n) => {
             let sum = |(key, list): (i64, Vec<i64>)| key * 100 + list.iter().sum::<i64>() % 100;
-            grouped(&pairs(keys, &all), *n)
-                .into_iter()
-                .map(|part| part.into_iter().map(sum).collect())
-                .collect()
+            rows(grouped(&pairs(keys, &all), *n), sum)
         }
-        Op::GroupByKey(keys, n) => {
-            let one = |(key, list): (i64, Vec<i64>)| key + digest(list);
-            grouped(&pairs(keys, &all), *n)
-                .into_iter()
-                .map(|part| part.into_iter().map(one).collect())
-                .collect()
-        }
+        Op::GroupByKey(keys, n) => rows(grouped(&pairs(keys, &all), *n), |(key, list)| key + digest(list)),
         Op::Join(keys, other, n) => joined(&pairs(keys, &all), &pairs(keys, &other.concat()), *n, false),
         Op::FullOuterJoin(keys, other, n) => {
             joined(&pairs(keys, &all), &pairs(keys, &other.concat()), *n, true)
         }
-        Op::Persist => parts,
+        other => unreachable!("{other:?} does not spread by key"),
     }
 }
 
-fn keys_of(groups: Vec<Vec<(i64, Vec<i64>)>>) -> Parts {
-    groups.into_iter().map(|part| part.into_iter().map(|(key, _)| key).collect()).collect()
+fn rows(groups: Vec<Vec<(i64, Vec<i64>)>>, row: impl Fn((i64, Vec<i64>)) -> i64) -> Parts {
+    groups.into_iter().map(|part| part.into_iter().map(&row).collect()).collect()
 }
 
 proptest! {
