@@ -63,6 +63,11 @@ impl TestClock {
         self.wait();
     }
 
+    /// Moves the time by one batch interval and returns at once: the batch runs while the test goes on.
+    pub fn tick_without_waiting(&self) {
+        self.clock.advance(self.ssc.settings().batch_interval);
+    }
+
     fn wait(&self) {
         if let Some(zero) = self.ssc.zero_time() {
             let due = self.clock.now().floor(self.ssc.settings().batch_interval, zero);

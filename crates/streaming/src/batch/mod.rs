@@ -6,5 +6,5 @@ mod scheduler; // whose turn it is: pure
 mod waiters; // who waits for batches, or for the end
 
 pub(crate) use generator::{Drain, Generator};
-pub(crate) use run::Runner;
+pub(crate) use run::{Runner, on_job_thread};
 pub(crate) use waiters::Waiters;

@@ -1,5 +1,6 @@
 //! The job threads: they make each batch's datasets, run its outputs and settle it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
@@ -26,6 +27,15 @@ struct Batch {
 
 /// Ends the context.
 type OnStop = Box<dyn Fn() + Send + Sync>;
+
+thread_local! {
+    static ON_JOB: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread is a job thread, of this context or another.
+pub(crate) fn on_job_thread() -> bool {
+    ON_JOB.get()
+}
 
 /// Runs batches on `concurrent_jobs` threads.
 pub(crate) struct Runner {
@@ -252,6 +262,7 @@ impl Runner {
 
 /// A thread's life. It keeps the runner alive only while it works, so that one that nobody stops ends too.
 fn work(runner: &Weak<Runner>) {
+    ON_JOB.set(true);
     while let Some(runner) = runner.upgrade() {
         match runner.next_turn() {
             Some(turn) => runner.take(turn),

@@ -73,6 +73,11 @@ impl Waiters {
         }
     }
 
+    /// Waits until the context stopped.
+    pub(crate) fn wait_for_stop(&self) {
+        self.wait_until(None, |state| state.stopped);
+    }
+
     /// Waits, in real time, until no batch is unfinished; false when it took too long.
     pub(crate) fn wait_for_all(&self, timeout: Duration) -> bool {
         self.wait_until(Some(timeout), |state| state.unfinished.is_empty())

@@ -15,7 +15,7 @@ use waterclock_base::{Error, Result};
 
 use super::start::release_process;
 use super::{ContextState, Inner, StreamingContext};
-use crate::batch::Drain;
+use crate::batch::{Drain, on_job_thread};
 use crate::graph::stop_all;
 use crate::listen::on_listener_thread;
 
@@ -58,8 +58,15 @@ impl Inner {
     pub(super) fn halt(&self, how: Stop) -> bool {
         {
             let mut life = lock(&self.life);
-            if life.state == ContextState::Stopped || life.stopping {
+            if life.state == ContextState::Stopped {
+                return true;
+            }
+            if life.stopping {
                 drop(life);
+                // A job of the context itself can't wait: the stop waits for it.
+                if !on_job_thread() {
+                    self.waiters.wait_for_stop();
+                }
                 return true;
             }
             life.stopping = true;
