@@ -2,6 +2,8 @@
 //! them.
 //! Method: real time, as it is the speed that counts; jobs that are fast or slow by design.
 
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod common;
 
 use std::sync::Arc;

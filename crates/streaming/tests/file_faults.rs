@@ -1,6 +1,8 @@
 //! Goal: what happens to a file between being found and being read is never silent; looking costs little.
 //! Method: a disk that does something when a file is opened, and counts.
 
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod common;
 
 use std::io;

@@ -1,6 +1,8 @@
 //! Goal: each file that appears in a watched directory is in exactly one batch, by documented rules.
 //! Method: real files with the times that the rules speak of, in virtual time.
 
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod common;
 
 use std::path::Path;

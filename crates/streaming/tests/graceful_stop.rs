@@ -1,6 +1,8 @@
 //! Goal: a graceful stop processes all that was received, and always ends.
 //! Method: real time, short batches; receivers that are fast, slow, deaf, or about to start.
 
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! Goal: queues, generators and readers give what they are documented to, batch for batch.
 //! Method: virtual time.
 
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod common;
 
 use std::io::{self, Read};

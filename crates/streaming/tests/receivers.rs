@@ -2,6 +2,8 @@
 //! disturbing the stream; memory is bounded.
 //! Method: closures as receivers, in virtual time.
 
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

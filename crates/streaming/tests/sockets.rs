@@ -1,6 +1,8 @@
 //! Goal: what a peer sends is in the batches, in order and once, whatever the peer does.
 //! Method: real TCP on loopback, the test is the peer; batches, restarts and pauses in virtual time.
 
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};

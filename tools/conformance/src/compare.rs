@@ -7,12 +7,22 @@ use crate::case::Case;
 /// Fields that tell people why, and that no two programs share.
 const INFORMATIVE: &[&str] = &["why", "class", "meaning"];
 
-/// Where the observation differs from the expectation, a line each; none where it does not.
-pub(crate) fn differences(case: &Case, actual: &Json) -> Vec<String> {
-    let mut lines = Vec::new();
+/// What is to be said of a case.
+pub(crate) enum Verdict {
+    /// It does what Spark does.
+    Agrees,
+    /// It does something else: where, a line each.
+    Differs(Vec<String>),
+    /// It could not be observed at all.
+    Broken(String),
+}
+
+/// Compares an observation with what was expected.
+pub(crate) fn verdict(case: &Case, actual: &Json) -> Verdict {
     if let Some(what) = actual.pointer("/expected/unsupported") {
-        return vec![format!("the interpreter does not know {what}")];
+        return Verdict::Broken(format!("the interpreter does not know {what}"));
     }
+    let mut lines = Vec::new();
     for (field, expected) in [
         ("expected", &case.expected),
         ("expected_slices", &case.expected_slices),
@@ -22,7 +32,7 @@ pub(crate) fn differences(case: &Case, actual: &Json) -> Vec<String> {
         let actual = actual.get(field).unwrap_or(&Json::Null);
         compare(field, expected, actual, &mut lines);
     }
-    lines
+    if lines.is_empty() { Verdict::Agrees } else { Verdict::Differs(lines) }
 }
 
 /// Compares down to the entries of lists and the fields of objects, so that only what differs is told.

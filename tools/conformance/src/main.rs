@@ -12,6 +12,7 @@
 mod case; // the file format
 mod compare; // what was expected against what was observed
 mod functions; // what map, filter, reductions apply
+mod join_steps; // the steps that bring two streams together
 mod quirks; // what differs on purpose
 mod run; // cases of batches
 mod scene; // a context with its sources
@@ -31,6 +32,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use case::Case;
+use compare::Verdict;
 
 /// No case takes a second; one that takes this long hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,16 +53,17 @@ fn main() -> ExitCode {
         Err(why) => return fail(&format!("{why}\n{USAGE}")),
     };
     let cases = match case::load(&options.dir) {
-        Ok(cases) if cases.is_empty() => return fail("there are no cases"),
         Ok(cases) => cases,
         Err(error) => return fail(&format!("{}: {error}", options.dir.display())),
     };
+    let cases: Vec<Case> = cases.into_iter().filter(|case| wanted(case, &options)).collect();
+    if cases.is_empty() {
+        return fail("there is no such case");
+    }
     quiet_expected_panics();
     let mut tally = Tally::default();
     for case in cases {
-        if wanted(&case, &options) {
-            tally.take(case, options.threads);
-        }
+        tally.take(case, options.threads);
     }
     tally.close()
 }
@@ -77,7 +80,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         match arg.as_str() {
             "--threads" => {
                 let given = value()?;
-                options.threads = given.parse().map_err(|_| format!("--threads {given}: not a number"))?;
+                let threads = given.parse().ok().filter(|threads| *threads > 0);
+                options.threads = threads.ok_or_else(|| format!("--threads {given}: give at least one"))?;
             }
             "--only" => options.only = Some(value()?),
             "--family" => options.family = Some(value()?),
@@ -120,21 +124,24 @@ impl Tally {
             return;
         }
         let case = Arc::new(case);
-        let lines = verdict(&case, threads);
-        match (quirks::reason(&case.id), lines.is_empty()) {
-            (None, true) => self.passed += 1,
-            (Some(_), false) => self.listed += 1,
-            (Some(_), true) => {
+        let listed = quirks::reason(&case.id).is_some();
+        match observe(&case, threads) {
+            Verdict::Agrees if listed => {
                 self.failed += 1;
                 println!("{}: listed in quirks.rs but passes; take it off the list", case.id);
             }
-            (None, false) => {
-                self.failed += 1;
-                println!("{}{}: {}", case.id, tags(&case), pipeline(&case));
-                for line in lines {
-                    println!("    {}", line.replace('\n', "\n    "));
-                }
-            }
+            Verdict::Agrees => self.passed += 1,
+            Verdict::Differs(_) if listed => self.listed += 1,
+            Verdict::Differs(lines) => self.fail(&case, &lines),
+            Verdict::Broken(why) => self.fail(&case, &[why]),
+        }
+    }
+
+    fn fail(&mut self, case: &Case, lines: &[String]) {
+        self.failed += 1;
+        println!("{}{}: {}", case.id, tags(case), pipeline(case));
+        for line in lines {
+            println!("    {}", line.replace('\n', "\n    "));
         }
     }
 
@@ -161,8 +168,8 @@ fn pipeline(case: &Case) -> String {
     }
 }
 
-/// Where a case differs; runs it on a thread of its own, so that one that hangs can be told.
-fn verdict(case: &Arc<Case>, threads: usize) -> Vec<String> {
+/// Runs a case on a thread of its own, so that one that hangs can be told.
+fn observe(case: &Arc<Case>, threads: usize) -> Verdict {
     let (sender, receiver) = channel();
     let running = case.clone();
     let thread = std::thread::spawn(move || {
@@ -170,21 +177,17 @@ fn verdict(case: &Arc<Case>, threads: usize) -> Vec<String> {
             Some(script) => Ok(script::run(&running, script, threads)),
             None => run::run(&running, threads),
         };
-        let lines = match actual {
-            Ok(actual) => compare::differences(&running, &actual),
-            Err(error) => vec![format!("it could not be run: {error:?}")],
+        let verdict = match actual {
+            Ok(actual) => compare::verdict(&running, &actual),
+            Err(error) => Verdict::Broken(format!("it could not be run: {error:?}")),
         };
         // The receiver is gone only when the whole tool is.
-        let _ = sender.send(lines);
+        let _ = sender.send(verdict);
     });
     match receiver.recv_timeout(PATIENCE) {
-        Ok(lines) => {
-            if thread.join().is_err() {
-                return vec!["it panicked at its end".into()];
-            }
-            lines
-        }
-        Err(RecvTimeoutError::Disconnected) => vec!["it panicked".into()],
+        Ok(_) if thread.join().is_err() => Verdict::Broken("it panicked at its end".into()),
+        Ok(verdict) => verdict,
+        Err(RecvTimeoutError::Disconnected) => Verdict::Broken("it panicked".into()),
         Err(RecvTimeoutError::Timeout) => {
             println!("{}: hangs; giving up", case.id);
             std::process::exit(1);

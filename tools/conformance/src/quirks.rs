@@ -21,6 +21,7 @@ pub(crate) const QUIRKS: &[(&str, &str)] = &[
     ("s-errors-010", STATE_SURVIVES),
     ("s-partitions-002", "a count is one partition; Spark leaves an empty one beside it"),
     ("s-random-011", GAP_LEFT_OUT),
+    ("s-random-048", GAP_LEFT_OUT),
     ("s-window_inverse-037", GAP_LEFT_OUT),
     ("s-window_inverse-038", GAP_LEFT_OUT),
     ("s-window_inverse-039", GAP_LEFT_OUT),
@@ -39,4 +40,20 @@ pub(crate) const QUIRKS: &[(&str, &str)] = &[
 /// Why a case differs on purpose, if it does.
 pub(crate) fn reason(id: &str) -> Option<&'static str> {
     QUIRKS.iter().find(|(listed, _)| *listed == id).map(|(_, reason)| *reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn only_accidents_of_spark_are_listed() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden");
+        let cases = crate::case::load(&golden).unwrap();
+        for (id, reason) in QUIRKS {
+            let case = cases.iter().find(|case| case.id == *id);
+            assert!(case.is_some_and(|case| case.tags.iter().any(|tag| tag == "quirk")), "{id}: {reason}");
+        }
+    }
 }

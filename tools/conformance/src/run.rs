@@ -155,7 +155,7 @@ fn register(case: &Case, stream: &Stream, log: &Log, dir: &Path) -> Result<(), T
         }
         [Json::String(name), Json::String(prefix), Json::String(suffix)] if name == "saveAsTextFiles" => {
             let prefix = dir.join(prefix);
-            stream.save_as_text_files(&prefix.to_string_lossy(), suffix)
+            Ok(stream.save_as_text_files(&prefix.to_string_lossy(), suffix)?)
         }
         _ => Err(unsupported()),
     }

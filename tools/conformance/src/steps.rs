@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use waterclock::{DStream, Keyed};
 
 use crate::functions;
+use crate::join_steps;
 use crate::scene::Scene;
 use crate::state_steps;
 use crate::stream::{Stream, Trouble};
@@ -123,6 +124,9 @@ fn apply(scene: &mut Scene, stream: &Stream, step: &Step<'_>) -> Result<Stream, 
     if let Some(next) = key_step(stream, step)? {
         return Ok(next);
     }
+    if let Some(next) = join_steps::step(scene, stream, step)? {
+        return Ok(next);
+    }
     if let Some(next) = window_steps::step(stream, step)? {
         return Ok(next);
     }
@@ -161,6 +165,7 @@ fn batch_step(scene: &mut Scene, stream: &Stream, step: &Step<'_>) -> Result<Opt
     Ok(Some(match step.name {
         "cache" => stream.cache(),
         "checkpoint" => stream.checkpoint(step.duration(0)?),
+        "repartition" => stream.repartition(step.number(0)?.ok_or_else(|| step.unsupported())?),
         "union" => stream.union(&build(scene, step.pipeline(0)?)?),
         "unionAll" => union_all(scene, stream, step)?,
         "count" => counts(&stream.rows().count()),

@@ -83,6 +83,10 @@ impl Stream {
         }
     }
 
+    pub(crate) fn repartition(&self, partitions: usize) -> Self {
+        Stream::Rows(self.rows().repartition(partitions))
+    }
+
     pub(crate) fn checkpoint(&self, interval: Duration) -> Self {
         match self {
             Stream::Rows(rows) => Stream::Rows(rows.checkpoint(interval)),
@@ -134,8 +138,12 @@ impl Stream {
     }
 
     /// Writes each batch into files.
-    pub(crate) fn save_as_text_files(&self, prefix: &str, suffix: &str) -> Result<(), Trouble> {
-        Err(Trouble::Unsupported(format!("saveAsTextFiles {prefix} {suffix}")))
+    pub(crate) fn save_as_text_files(&self, prefix: &str, suffix: &str) -> Result<()> {
+        let output = match self {
+            Stream::Rows(rows) => rows.save_as_text_files(prefix, suffix),
+            Stream::Pairs(pairs) => pairs.save_as_text_files(prefix, suffix),
+        };
+        output.checked().map(drop)
     }
 
     /// The rows of each dataset of a span of time.

@@ -4,6 +4,7 @@
     reason = "a tool for the project's files and processes, not part of the library"
 )]
 
+mod bench; // the figures of BENCHMARKS.md
 mod ci; // the outer ring
 mod source; // Rust as text
 mod test_list; // which test covers which behaviour
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
+  bench ..       the figures of BENCHMARKS.md; `bench` alone tells what it needs
   ci [PART ..]   the outer ring: every part, or the ones named; `ci list` names them
   tidy           sizes, layers, seams, words, lists (also a test under `cargo test`)
   tests          writes docs/tests.md: which test covers which behaviour
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let rest = args.get(1..).unwrap_or_default();
     let outcome = match args.first().map(String::as_str) {
+        Some("bench") => bench::run(rest),
         Some("ci") => ci::run(rest),
         Some("tidy") => tidy_up(),
         Some("tests") => test_list::write(&workspace::root()),

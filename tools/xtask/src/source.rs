@@ -234,8 +234,9 @@ fn character(text: &str, at: usize) -> Option<usize> {
 
 fn without_tests(code: &str) -> String {
     let mut out = code.as_bytes().to_vec();
-    for (at, mark) in code.match_indices("#[cfg(test)]") {
-        let from = at + mark.len();
+    let marks = code.match_indices("#[cfg(test)]").chain(code.match_indices("#[cfg(all(test,"));
+    for (at, _) in marks {
+        let from = at + code[at..].find(']').map_or(0, |end| end + 1);
         let end = match body(code, from + code[from..].find(|c: char| c.is_ascii_lowercase()).unwrap_or(0)) {
             Some(open) => after_braces(code, open),
             None => from + code[from..].find(';').map_or(0, |i| i + 1),
@@ -276,10 +277,12 @@ mod tests {
 
     #[test]
     fn tests_are_no_product() {
-        let source =
-            source("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { if true {} }\n}\nfn c() {}\n");
+        let source = source(
+            "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { if true {} }\n}\nfn c() {}\n\
+             #[cfg(all(test, feature = \"x\"))]\nmod more {\n    fn d() {}\n}\n",
+        );
         assert_eq!(source.product_lines(), 2);
-        assert_eq!(source.functions().len(), 3);
+        assert_eq!(source.functions().len(), 4);
     }
 
     #[test]

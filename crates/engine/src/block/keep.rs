@@ -42,6 +42,11 @@ impl<T: Data> Keep<T> {
         self.partitions.iter().all(|partition| lock(partition).is_some())
     }
 
+    /// Bytes of all partitions, about; none as long as one of them is not kept.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        self.partitions.iter().try_fold(0, |sum, partition| Some(sum + lock(partition).as_ref()?.bytes()))
+    }
+
     /// Lets go of everything; partitions are computed and kept again when asked for.
     pub(crate) fn clear(&self) {
         for partition in &self.partitions {

@@ -46,6 +46,8 @@ pub trait Lineage: Send + Sync + 'static {
     fn info(&self) -> &RddInfo;
     /// Whether all its partitions are kept, so that what is above need not run.
     fn is_kept(&self) -> bool;
+    /// Bytes that are kept of it, about, once all its partitions are.
+    fn kept_bytes(&self) -> Option<u64>;
 }
 
 /// Bytes that computing the dataset reads, about; none if that can't be known beforehand.
@@ -59,6 +61,9 @@ pub(crate) fn input_bytes(rdd: &dyn Lineage) -> Option<u64> {
         }
         if let Some(known) = joined.get(&info.id) {
             return *known;
+        }
+        if let Some(bytes) = rdd.kept_bytes() {
+            return Some(bytes);
         }
         let bytes = info.parents.iter().try_fold(0u64, |sum, parent| {
             let bytes = match parent {

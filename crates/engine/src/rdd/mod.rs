@@ -83,6 +83,10 @@ impl<T: Data> Lineage for Node<T> {
     fn is_kept(&self) -> bool {
         self.keep.get().is_some_and(Keep::is_whole)
     }
+
+    fn kept_bytes(&self) -> Option<u64> {
+        self.keep.get()?.bytes()
+    }
 }
 
 /// What an operation says about the dataset that it defines. Made by [`Rdd::derive`] or [`Define::new`].

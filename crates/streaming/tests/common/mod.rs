@@ -1,5 +1,6 @@
 //! What the tests of sources share: waiting for other threads, a peer, files with a time, an ear.
 
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::fs::File;

@@ -253,3 +253,26 @@ fn no_dataset_in_no_dataset_out() {
     assert_eq!(run_gaps(batches(), |s| s.try_map(Ok), 3), [one.clone(), None, Some(vec![])]);
     assert_eq!(run_gaps(batches(), |s| s.reduce_by_key(|a, _| a), 3), [one, None, Some(vec![])]);
 }
+
+/// Streams that are read together must be of one context and have the same slide; there must be some.
+#[test]
+fn streams_that_do_not_go_together_are_refused_where_they_are_defined() {
+    let (ssc, _clock) = context();
+    let (other, _other_clock) = context();
+    let (s, stranger) = (ssc.queue_stream([vec![1]]), other.queue_stream([vec![1]]));
+    let slow = s.window_sliding(2 * SECOND, 2 * SECOND);
+    let refused = |stream: waterclock_streaming::DStream<i32>| {
+        let text = stream.checked().map(drop).unwrap_err().to_string();
+        assert!(text.contains("basic.rs"), "{text}");
+        text
+    };
+    assert!(refused(s.union(&stranger)).contains("different contexts"));
+    assert!(refused(s.transform_with(&stranger, |a, _, _| Ok(a))).contains("different contexts"));
+    assert!(refused(s.union(&slow)).contains("2s"));
+    assert!(refused(slow.transform_with(&s, |a, _, _| Ok(a))).contains("2s"));
+    assert!(refused(ssc.union(&[s.clone(), slow.clone()]).unwrap()).contains("different slides"));
+    let all = ssc.transform(&[s, slow], |rdds, _| Ok(rdds[0].clone())).unwrap();
+    assert!(refused(all).contains("different slides"));
+    assert!(ssc.transform::<i32, i32>(&[], |rdds, _| Ok(rdds[0].clone())).is_err());
+    ssc.check().unwrap();
+}

@@ -52,7 +52,7 @@ fn stream<T: Record>(ssc: &StreamingContext, batches: Vec<Vec<T>>) -> DStream<T>
 fn pairs_are_saved_by_batch_and_partition() {
     let rows = |rows: &[(&str, i64)]| rows.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect::<Vec<_>>();
     let seen = saved(3, |ssc, path| {
-        let batches = vec![rows(&[("a", 1)]), rows(&[("a", 1), ("a", 3), ("b", 1)]), vec![]];
+        let batches = [rows(&[("a", 1)]), rows(&[("a", 1), ("a", 3), ("b", 1)]), vec![]];
         let s = scripted(ssc, move |t, engine| Some(engine.parallelize(batches[number(t) - 1].clone(), 2)));
         s.save_as_text_files(path("pre.fix"), "")
     });

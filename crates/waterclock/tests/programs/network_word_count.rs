@@ -2,9 +2,8 @@ use std::time::Duration;
 use waterclock::prelude::*;
 
 pub(crate) fn main() -> waterclock::Result<()> {
-    let ssc = StreamingContext::builder("NetworkWordCount")
-        .batch_interval(Duration::from_millis(100))
-        .build()?;
+    let ssc =
+        StreamingContext::builder("NetworkWordCount").batch_interval(Duration::from_millis(100)).build()?;
     let lines = ssc.socket_text_stream("127.0.0.1:9999")?;
     lines
         .flat_map(|line| line.split_whitespace().map(Text::from).collect::<Vec<_>>())

@@ -36,7 +36,21 @@ pub(super) struct WindowFold<T: Record, M> {
     merger: M,
     /// The parent's batches in a leaf: as many as begins and ends of windows are apart.
     grain: u64,
-    made: Mutex<BTreeMap<Piece, Made<T>>>,
+    pieces: Mutex<Pieces<T>>,
+}
+
+/// What was made and may be read again.
+struct Pieces<T: Record> {
+    /// By first leaf and level: in order of time.
+    made: BTreeMap<(u64, u32), Made<T>>,
+    /// Merged pieces whose earlier halves are still there.
+    with_halves: Vec<Piece>,
+}
+
+impl<T: Record> Default for Pieces<T> {
+    fn default() -> Self {
+        Pieces { made: BTreeMap::new(), with_halves: Vec::new() }
+    }
 }
 
 /// A piece that was made.
@@ -56,7 +70,7 @@ impl<T: Record, M: Merger<T>> WindowFold<T, M> {
             // Its datasets are leaves, which several windows read.
             parent.persist_by_default(StorageLevel::MemoryOnly);
         }
-        WindowFold { parent, bounds, merger, grain, made: Mutex::default() }
+        WindowFold { parent, bounds, merger, grain, pieces: Mutex::default() }
     }
 
     /// What the window at `t` is merged from.
@@ -76,7 +90,7 @@ impl<T: Record, M: Merger<T>> WindowFold<T, M> {
 
     /// The dataset of a piece; none where the parent has none in all its time.
     fn piece(&self, piece: Piece, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
-        if let Some(made) = lock(&self.made).get(&piece) {
+        if let Some(made) = lock(&self.pieces).made.get(&piece.place()) {
             return Ok(made.rdd.clone());
         }
         // Not under the lock: the parent may call the program's own functions.
@@ -93,8 +107,7 @@ impl<T: Record, M: Merger<T>> WindowFold<T, M> {
             parts.into_iter().next()
         };
         let after = self.time_after(piece.first_leaf() * self.grain, cx.zero);
-        let made = Made { after, rdd: rdd.clone(), merged };
-        lock(&self.made).insert(piece, made);
+        lock(&self.pieces).add(piece, Made { after, rdd: rdd.clone(), merged });
         Ok(rdd)
     }
 
@@ -117,18 +130,7 @@ impl<T: Record, M: Merger<T>> StreamCompute<T> for WindowFold<T, M> {
     }
 
     fn forget(&self, upto: BatchTime) {
-        let horizon = upto - self.bounds.length;
-        let mut useless = Vec::new();
-        {
-            let mut made = lock(&self.made);
-            let begins_too_early: Vec<Piece> =
-                made.iter().filter(|(_, made)| made.after <= horizon).map(|(piece, _)| *piece).collect();
-            let halves = made.iter().filter_map(|(piece, made)| needless_half(*piece, made));
-            let halves: Vec<Piece> = halves.collect();
-            for piece in begins_too_early.into_iter().chain(halves) {
-                useless.extend(made.remove(&piece));
-            }
-        }
+        let useless = lock(&self.pieces).take_useless(upto - self.bounds.length);
         // Datasets are let go outside the lock: freeing them may take a while.
         for made in useless.into_iter().filter(|made| made.merged) {
             made.rdd.iter().for_each(Rdd::unpersist);
@@ -136,8 +138,33 @@ impl<T: Record, M: Merger<T>> StreamCompute<T> for WindowFold<T, M> {
     }
 }
 
-/// The earlier half of a piece that is kept: no later window contains that half without the whole piece.
-fn needless_half<T: Record>(piece: Piece, made: &Made<T>) -> Option<Piece> {
-    let is_kept = made.merged && made.rdd.as_ref()?.lineage().is_kept();
-    if is_kept { piece.halves().map(|[earlier, _]| earlier) } else { None }
+impl<T: Record> Pieces<T> {
+    fn add(&mut self, piece: Piece, made: Made<T>) {
+        if made.merged && piece.halves().is_some() {
+            self.with_halves.push(piece);
+        }
+        self.made.insert(piece.place(), made);
+    }
+
+    /// Takes out what no window that begins after `horizon` can contain, and the earlier halves of pieces
+    /// that are kept: no later window contains such a half without the whole piece.
+    fn take_useless(&mut self, horizon: BatchTime) -> Vec<Made<T>> {
+        let mut useless = Vec::new();
+        while let Some(first) = self.made.first_entry() {
+            if first.get().after > horizon {
+                break;
+            }
+            useless.push(first.remove());
+        }
+        let made = &mut self.made;
+        self.with_halves.retain(|piece| {
+            let Some(whole) = made.get(&piece.place()) else { return false };
+            let is_kept = whole.rdd.as_ref().is_some_and(|rdd| rdd.lineage().is_kept());
+            if let (true, Some([earlier, _])) = (is_kept, piece.halves()) {
+                useless.extend(made.remove(&earlier.place()));
+            }
+            !is_kept
+        });
+        useless
+    }
 }

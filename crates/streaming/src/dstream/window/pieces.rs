@@ -6,7 +6,7 @@
 //! window that is made again after a failure merges the same things in the same order.
 
 /// A run of leaves that are merged into one dataset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) level: u32,
     /// How many pieces of this level lie before it.
@@ -22,6 +22,11 @@ impl Piece {
     pub(super) fn halves(self) -> Option<[Piece; 2]> {
         let level = self.level.checked_sub(1)?;
         Some([Piece { level, index: self.index * 2 }, Piece { level, index: self.index * 2 + 1 }])
+    }
+
+    /// Where it is among all pieces, in order of time.
+    pub(super) fn place(self) -> (u64, u32) {
+        (self.first_leaf(), self.level)
     }
 
     /// The number of its first leaf.
