@@ -1,7 +1,7 @@
 //! Goal: the lines of a block are read where they lie, never copied, up to whoever needs records of their own.
 //! Method: a source that hands lines on, and an end that counts how records reach it.
 
-#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

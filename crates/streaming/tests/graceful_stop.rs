@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use common::{ear, eventually, pause, warnings};
 use waterclock_base::world::{Clock, SystemClock};
+use waterclock_streaming::testing::manual_context;
 use waterclock_streaming::{Builder, Stop, StreamingContext};
 
 const BATCH: Duration = Duration::from_millis(50);
@@ -153,4 +154,25 @@ fn a_hasty_stop_ends_every_wait() {
     let began = clock.now_micros();
     ssc.stop(Stop::Now).unwrap();
     assert!(clock.now_micros() - began < 1_500_000);
+}
+
+/// Under virtual time, too: the patience of a stop is real time, which nobody need move.
+#[test]
+fn a_deaf_receiver_is_left_behind_in_virtual_time() {
+    let (ssc, _clock) = manual_context("deaf", Duration::from_secs(1)).unwrap();
+    let heard = ear(&ssc);
+    let release = Arc::new(AtomicBool::new(false));
+    let released = release.clone();
+    let numbers = ssc.receiver_stream(move |_| {
+        while !released.load(Ordering::SeqCst) {
+            pause(1);
+        }
+        Ok(())
+    });
+    numbers.map(|n: u64| n).count().collect_batches();
+    ssc.start().unwrap();
+    eventually("it does not run", || ssc.status().receivers.iter().any(|info| info.active));
+    ssc.stop(Stop::Now).unwrap();
+    assert_eq!(warnings(&heard, "did not stop within 2s"), 1);
+    release.store(true, Ordering::SeqCst);
 }

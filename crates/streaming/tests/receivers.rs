@@ -294,3 +294,39 @@ fn merged_ticks_lose_nothing() {
     });
     ssc.stop(Stop::Now).unwrap();
 }
+
+/// T-237, without the checkpoints: later batches that are done first do not take the blocks of a long one.
+#[test]
+fn a_long_batch_keeps_its_blocks() {
+    let (ssc, clock) = manual(builder().concurrent_jobs(2)).unwrap();
+    let gate = Arc::new(Mutex::new(()));
+    let closed = lock(&gate);
+    let (waiting, stored) = (gate.clone(), Arc::new(AtomicUsize::new(0)));
+    let storing = stored.clone();
+    let numbers = ssc.receiver_stream(move |out| {
+        out.store_many(vec![1u64, 2, 3])?;
+        storing.store(1, Ordering::SeqCst);
+        out.until_stopped();
+        Ok(())
+    });
+    let sums = Arc::new(Mutex::new(Vec::new()));
+    let noted = sums.clone();
+    numbers.foreach_rdd(move |rdd, time| {
+        if time.as_millis() == 1000 {
+            drop(lock(&waiting));
+            lock(&noted).extend(rdd.collect()?);
+        }
+        Ok(())
+    });
+    ssc.start().unwrap();
+    eventually("nothing was stored", || stored.load(Ordering::SeqCst) == 1);
+    let ticking = {
+        let clock = clock.clone();
+        spawn("ticking", move || clock.advance(SECOND * 10))
+    };
+    eventually("later batches are not done", || ssc.status().completed_batches == 9);
+    drop(closed);
+    ticking.join().unwrap();
+    assert_eq!(*lock(&sums), [1, 2, 3]);
+    ssc.stop(Stop::Now).unwrap();
+}

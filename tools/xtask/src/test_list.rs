@@ -74,9 +74,9 @@ fn function_below(lines: &[&str]) -> Option<String> {
     None
 }
 
-/// The numbers of `T-001, T-004 to T-006 (remark): text`, and the remark.
-fn label(said: &str) -> (Vec<u32>, String) {
-    let said = said.split(": ").next().unwrap_or_default().trim_end_matches(':');
+/// The numbers of `T-001, T-004 to T-006 (remark): text. T-008: text`, and the remark.
+fn label(all: &str) -> (Vec<u32>, String) {
+    let said = all.split([':', '.', ';']).next().unwrap_or_default();
     let (numbers, remark) = said.split_once('(').unwrap_or((said, ""));
     let (mut found, mut range) = (Vec::new(), false);
     for part in numbers.split([',', ' ']).filter(|part| !part.is_empty()) {
@@ -90,6 +90,11 @@ fn label(said: &str) -> (Vec<u32>, String) {
             None => range = part == "to",
         }
     }
+    let later = all[said.len()..].match_indices(" T-").filter_map(|(at, _)| {
+        let (number, _) = all[said.len() + at..].split_once(':')?;
+        number.strip_prefix(" T-")?.parse::<u32>().ok()
+    });
+    found.extend(later);
     (found, remark.trim_end().trim_end_matches(')').to_owned())
 }
 
@@ -172,6 +177,8 @@ mod tests {
     #[test]
     fn labels_name_numbers_ranges_and_a_remark() {
         assert_eq!(label("T-288, T-295 to T-297: times"), (vec![288, 295, 296, 297], String::new()));
+        assert_eq!(label("T-007. Text.").0, [7]);
+        assert_eq!(label("T-046: one. T-047: two.").0, [46, 47]);
         assert_eq!(label("T-086 (receiver side): lines"), (vec![86], "receiver side".to_owned()));
     }
 

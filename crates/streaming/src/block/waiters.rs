@@ -1,6 +1,7 @@
 //! Waiting for a change on the clock seam: a condition variable that a manual clock can advance.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use waterclock_base::world::{Clock, Signal, lock};
 
@@ -24,6 +25,12 @@ impl Waiters {
         for signal in lock(&self.waiting).iter() {
             signal.raise();
         }
+    }
+
+    /// Waits until `done` holds, at most for so long. True when it held.
+    pub(crate) fn wait_for(&self, most: Duration, done: impl Fn() -> bool) -> bool {
+        let micros = i64::try_from(most.as_micros()).unwrap_or(i64::MAX);
+        self.wait(Some(self.clock.now_micros().saturating_add(micros)), done)
     }
 
     /// Waits until `done` holds or the clock shows `deadline` (microseconds; none: for ever).
@@ -94,7 +101,6 @@ impl Stopwatch {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
 
     use waterclock_base::world::{ManualClock, spawn};
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use waterclock_base::world::{Clock, JoinHandle, lock, spawn};
+use waterclock_base::world::{Clock, JoinHandle, SystemClock, lock, spawn};
 use waterclock_base::{
     BatchTime, Error, Event, InputInfo, ReceiverInfo, Record, Result, Settings, SharedError, StreamId,
 };
@@ -60,7 +60,7 @@ pub trait ReceiverControl: Send + Sync {
     fn ask_to_stop(&self, graceful: bool);
 
     /// Waits for its thread to end. What it stored is in the next batch. False when it did not end in time
-    /// (gracefully: the settings' bound of a graceful stop; otherwise two seconds): then it is left behind,
+    /// (of real time; gracefully the settings' bound, otherwise two seconds): then it is left behind,
     /// and stores nothing more.
     fn await_stopped(&self, graceful: bool) -> bool;
 
@@ -127,8 +127,10 @@ pub(crate) struct Shared<T> {
     pub(crate) name: String,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) intake: Intake<T>,
-    /// Those who wait for a run, a pause or the thread to end.
+    /// Those who wait for a run or a pause to end.
     pub(crate) waiters: Waiters,
+    /// Those who wait for the thread to end: a caller's patience is real time, whatever the clock shows.
+    ended: Waiters,
     receiver: Box<dyn Receiver<T>>,
     events: EventSink,
     dropped: AtomicU64,
@@ -152,6 +154,7 @@ impl<T: Record> ReceiverSupervisor<T> {
                 clock: setup.clock.clone(),
                 intake: Intake::new(stream, settings, setup.clock.clone(), setup.bytes.clone())?,
                 waiters: Waiters::new(setup.clock.clone()),
+                ended: Waiters::new(Arc::new(SystemClock::new())),
                 receiver: Box::new(receiver),
                 events: setup.events.clone(),
                 dropped: AtomicU64::new(0),
@@ -197,9 +200,7 @@ impl<T: Record> ReceiverControl for ReceiverSupervisor<T> {
 
     fn await_stopped(&self, graceful: bool) -> bool {
         let patience = if graceful { self.patience } else { HASTY_STOP };
-        let micros = i64::try_from(patience.as_micros()).unwrap_or(i64::MAX);
-        let deadline = self.shared.clock.now_micros().saturating_add(micros);
-        if !self.shared.waiters.wait(Some(deadline), || self.shared.state() == State::Stopped) {
+        if !self.shared.ended.wait_for(patience, || self.shared.state() == State::Stopped) {
             self.shared.intake.close();
             let text = format!("receiver {} did not stop within {patience:?}", self.shared.name);
             (self.shared.events)(Event::Warning { text });
@@ -263,7 +264,7 @@ impl<T: Record> Shared<T> {
         if !told {
             (self.events)(Event::ReceiverStopped(self.info()));
         }
-        self.waiters.wake();
+        self.ended.wake();
     }
 
     /// Begins a run, unless it is to stop. Whoever stops it afterwards finds the run.
