@@ -29,7 +29,6 @@ mod shuffle; // records change their partition
 mod table; // keyed rows in insertion order
 
 mod block; // what is kept
-mod object; // records as bytes in files
 
 mod executor; // the seam to threads
 mod job; // an action at work

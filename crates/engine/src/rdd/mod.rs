@@ -9,6 +9,8 @@ pub(crate) mod actions; // what brings a result to the driver
 pub(crate) mod operators; // datasets from datasets
 pub(crate) mod sources; // datasets from the world
 
+mod object; // records as bytes in files
+
 use std::any::Any;
 use std::borrow::Cow;
 use std::panic::Location;

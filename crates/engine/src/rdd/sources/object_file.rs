@@ -7,7 +7,7 @@ use waterclock_base::{Codec, Record};
 use super::files::{FileReader, ReadFile, asked, files};
 use crate::chunk::{Halt, Sink, Step, push_all};
 use crate::context::Engine;
-use crate::object::{FrameHeader, HEADER};
+use crate::rdd::object::{FrameHeader, HEADER};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 

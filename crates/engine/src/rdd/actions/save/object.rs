@@ -7,7 +7,7 @@ use waterclock_base::{Record, Result};
 
 use super::{PartFile, Save, save};
 use crate::chunk::{Sink, Step};
-use crate::object::{Frames, HEADER};
+use crate::rdd::object::{Frames, HEADER};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 
