@@ -3,6 +3,7 @@
 //! Method: programs that must not compile, each with phrases that the compiler has to print. The whole of its
 //! text differs between compilers, so it is not compared.
 #![expect(clippy::disallowed_methods, reason = "the compiler is a process, its programs are files")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@
 //! are compiled as they stand, which would run for ever; what they define is run again here over a feed on
 //! loopback, until it has counted what the feed wrote.
 #![expect(clippy::disallowed_methods, reason = "the feed plays the outside world")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -4,6 +4,7 @@
 //! prints or saves is compared with a count by std's maps. Real time is only a limit of patience. The programs
 //! are built by `cargo test`, whose job it is to build a package's examples.
 #![expect(clippy::disallowed_methods, reason = "these tests are the outside world of the programs")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod batch_join;
 mod hashtags;

@@ -1,5 +1,4 @@
 use std::time::Duration;
-use waterclock::prelude::*;
 use waterclock::testing;
 
 pub(crate) fn main() -> waterclock::Result<()> {
