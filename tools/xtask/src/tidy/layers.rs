@@ -37,6 +37,7 @@ const LAYERS: &[Layers] = &[
             "chunk",
             "partition",
             "table",
+            "object",
             "shared",
             "context",
             "stage",
