@@ -44,6 +44,10 @@ pub trait Clock: Send + Sync + 'static {
     /// True when it was the signal, which is lowered again.
     fn wait(&self, deadline: Option<i64>, signal: &Arc<Signal>) -> bool;
 
+    /// Lets the time pass to `micros` where nobody is going to move it: a graceful stop does so, whose caller
+    /// can't move a manual clock meanwhile. Real time needs no help.
+    fn pass_until(&self, _micros: i64) {}
+
     /// Milliseconds since the epoch, as a batch time.
     fn now(&self) -> BatchTime {
         BatchTime::from_millis(self.now_micros().div_euclid(1000))
@@ -119,6 +123,10 @@ impl ManualClock {
     /// Moves the clock forward and wakes whoever waits for a time that has come.
     pub fn advance(&self, by: Duration) {
         *lock(&self.micros) += i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        self.nudge();
+    }
+
+    fn nudge(&self) {
         for signal in lock(&self.waiters).iter().filter_map(Weak::upgrade) {
             signal.nudge();
         }
@@ -128,6 +136,14 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now_micros(&self) -> i64 {
         *lock(&self.micros)
+    }
+
+    fn pass_until(&self, micros: i64) {
+        {
+            let mut now = lock(&self.micros);
+            *now = micros.max(*now);
+        }
+        self.nudge();
     }
 
     fn wait(&self, deadline: Option<i64>, signal: &Arc<Signal>) -> bool {

@@ -99,6 +99,9 @@ impl Ticking {
         let mut next = zero + self.ticker.interval;
         while !self.is_over() {
             let due = next.as_millis().saturating_mul(1000);
+            if lock(&self.drain).is_some() {
+                clock.pass_until(due);
+            }
             if clock.wait(Some(due), &self.signal) {
                 continue;
             }

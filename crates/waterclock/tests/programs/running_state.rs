@@ -1,4 +1,5 @@
 use std::time::Duration;
+use waterclock::prelude::*;
 use waterclock::testing;
 
 pub(crate) fn main() -> waterclock::Result<()> {
@@ -11,5 +12,5 @@ pub(crate) fn main() -> waterclock::Result<()> {
     ssc.start()?;
     clock.advance_batches(3); // returns when three batches are committed or failed
     assert_eq!(seen.sorted_at(3), vec![(7, 4), (8, 2)]); // records of the third batch, sorted
-    clock.stop_gracefully()
+    ssc.stop(Stop::Gracefully)
 }
