@@ -92,6 +92,29 @@ fn update_state_by_key_knows_the_time() {
     ssc.stop(Stop::Now).unwrap();
 }
 
+/// T-033: the function that makes the state of a whole partition.
+#[test]
+fn update_state_by_partition_makes_all_states_at_once() {
+    let (ssc, clock) = manual_context("partition", SECOND).unwrap();
+    let initial = ssc.engine().parallelize(vec![('x', 1), ('z', 2)], 2);
+    let input = ssc.queue_stream(letters(&["x", "xy", "xyz", "xy", "x", ""]));
+    let states = input.update_state_by_partition(
+        |_, rows: Vec<(char, Vec<i64>, Option<i64>)>| {
+            // A key that reaches 5 is left out, and so begins anew.
+            let sums =
+                rows.into_iter().map(|(key, new, old)| (key, old.unwrap_or(0) + new.iter().sum::<i64>()));
+            sums.filter(|(_, sum)| *sum < 5).collect::<Vec<_>>()
+        },
+        StateOptions::new().initial(initial),
+    );
+    let seen = states.collect_batches();
+    ssc.start().unwrap();
+    clock.advance_batches(6);
+    let expected = ["x2 z2", "x3 y1 z2", "x4 y2 z3", "y3 z3", "x1 y3 z3", "x1 y3 z3"];
+    assert_eq!((1..=6).map(|n| seen.sorted_at(n)).collect::<Vec<_>>(), expected.map(rows));
+    ssc.stop(Stop::Now).unwrap();
+}
+
 /// T-034: batches without a dataset still update with no values; a key that is given up vanishes and may
 /// come back.
 #[test]

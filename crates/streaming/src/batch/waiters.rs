@@ -63,6 +63,7 @@ impl Waiters {
     }
 
     /// Waits until the tick of `t` and all batches up to it are done, or the context stopped.
+    #[cfg(feature = "testing")]
     pub(crate) fn wait_for_batch(&self, t: BatchTime) {
         let mut state = lock(&self.state);
         while !state.stopped

@@ -10,6 +10,7 @@ mod map_with_state;
 mod state_options;
 mod state_spec;
 mod state_stream;
+mod update_partition;
 mod update_state;
 
 pub use map_with_state::MapWithState;

@@ -165,11 +165,7 @@ where
     }
 
     fn update(&self, partition: usize, before: &View<'_, K, S>, cx: &TaskCx) -> Step<Updated<K, S, ()>> {
-        let mut groups = Groups { cx, rows: Rows::new(self.seed) };
-        if let Some(data) = &self.data {
-            data.compute(partition, cx, &mut groups)?;
-        }
-        let mut groups = groups.rows;
+        let mut groups = grouped(self.data.as_ref(), partition, self.seed, cx)?;
         let mut delta = Delta::new(self.time, before.epoch(), Rows::new(self.seed));
         let mut change = |at: Option<u32>, key: &K, new: Vec<V>, old: Option<S>| {
             let known = old.is_some();
@@ -196,7 +192,7 @@ where
 }
 
 /// The values of a key, taken out of the groups.
-fn take<K: Key, V>(groups: &mut Rows<K, Vec<V>>, key: &K) -> Vec<V> {
+pub(super) fn take<K: Key, V>(groups: &mut Rows<K, Vec<V>>, key: &K) -> Vec<V> {
     let at = groups.find(groups.hash(key), key);
     at.and_then(|at| groups.remove(at)).map_or_else(Vec::new, |(_, values)| values)
 }
@@ -208,11 +204,22 @@ pub(super) fn last_of_each<K: Key, S: Record>(
     seed: u64,
     cx: &TaskCx,
 ) -> Step<impl Iterator<Item = (K, S)>> {
-    let mut last = Groups { cx, rows: Rows::new(seed) };
-    if let Some(initial) = initial {
-        initial.compute(partition, cx, &mut last)?;
+    let last = grouped(initial, partition, seed, cx)?;
+    Ok(last.into_rows().filter_map(|(key, mut states)| Some((key, states.pop()?))))
+}
+
+/// The values of each key of a partition, in order.
+pub(super) fn grouped<K: Key, V: Data>(
+    data: Option<&Rdd<(K, V)>>,
+    partition: usize,
+    seed: u64,
+    cx: &TaskCx,
+) -> Step<Rows<K, Vec<V>>> {
+    let mut groups = Groups { cx, rows: Rows::new(seed) };
+    if let Some(data) = data {
+        data.compute(partition, cx, &mut groups)?;
     }
-    Ok(last.rows.into_rows().filter_map(|(key, mut states)| Some((key, states.pop()?))))
+    Ok(groups.rows)
 }
 
 /// Gathers the values of each key, in order.
