@@ -13,11 +13,11 @@ use waterclock_base::Event;
 use waterclock_base::world::{Clock, Signal, SystemClock, lock};
 use waterclock_streaming::StreamingContext;
 
-pub const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// Waits in real time for other threads to come so far.
 #[track_caller]
-pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let clock = SystemClock::new();
     let deadline = clock.now_micros() + 20_000_000;
     while !done() {
@@ -27,26 +27,26 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// Waits so many milliseconds of real time.
-pub fn pause(millis: i64) {
+pub(crate) fn pause(millis: i64) {
     let clock = SystemClock::new();
     clock.wait(Some(clock.now_micros() + millis * 1000), &Signal::new());
 }
 
 /// A listening peer, and its address.
 #[expect(clippy::disallowed_methods, reason = "the test is the peer")]
-pub fn listen(address: &str) -> (TcpListener, String) {
+pub(crate) fn listen(address: &str) -> (TcpListener, String) {
     let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     (listener, address)
 }
 
-pub fn accept(listener: &TcpListener) -> TcpStream {
+pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
     listener.accept().unwrap().0
 }
 
 /// Writes a file, gives it the time in milliseconds, and moves it into `dir`.
 #[expect(clippy::disallowed_methods, reason = "the test is the world")]
-pub fn put(dir: &Path, name: &str, content: impl AsRef<[u8]>, modified: u64) -> PathBuf {
+pub(crate) fn put(dir: &Path, name: &str, content: impl AsRef<[u8]>, modified: u64) -> PathBuf {
     let (hidden, path) = (dir.join(".being-written"), dir.join(name));
     std::fs::write(&hidden, content).unwrap();
     touch(&hidden, modified);
@@ -56,13 +56,13 @@ pub fn put(dir: &Path, name: &str, content: impl AsRef<[u8]>, modified: u64) -> 
 
 /// Gives a file or directory a time.
 #[expect(clippy::disallowed_methods, reason = "the test is the world")]
-pub fn touch(path: &Path, modified: u64) {
+pub(crate) fn touch(path: &Path, modified: u64) {
     let time = SystemTime::UNIX_EPOCH + Duration::from_millis(modified);
     File::open(path).unwrap().set_modified(time).unwrap();
 }
 
 /// Hears all events of a context.
-pub fn ear(ssc: &StreamingContext) -> Arc<Mutex<Vec<Event>>> {
+pub(crate) fn ear(ssc: &StreamingContext) -> Arc<Mutex<Vec<Event>>> {
     let heard: Arc<Mutex<Vec<Event>>> = Arc::default();
     let ear = heard.clone();
     ssc.add_listener(move |event: &Event| lock(&ear).push(event.clone()));
@@ -70,7 +70,7 @@ pub fn ear(ssc: &StreamingContext) -> Arc<Mutex<Vec<Event>>> {
 }
 
 /// How many warnings that were heard contain the text.
-pub fn warnings(heard: &Mutex<Vec<Event>>, part: &str) -> usize {
+pub(crate) fn warnings(heard: &Mutex<Vec<Event>>, part: &str) -> usize {
     let contains = |event: &&Event| matches!(event, Event::Warning { text } if text.contains(part));
     lock(heard).iter().filter(contains).count()
 }
