@@ -234,3 +234,23 @@ pub fn run_stream<T: Data, U: Record>(
         Err(error) => panic!("the stream can't run: {error:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stopped right after a batch, while its tick may still be at work: the batch of what came last is formed
+    /// all the same.
+    #[test]
+    fn a_graceful_stop_forms_one_more_batch_whatever_tick_is_at_work() {
+        for _ in 0..300 {
+            let (ssc, clock) = manual_context("stop", Duration::from_secs(1)).unwrap();
+            let seen = ssc.queue_stream(vec![vec![1], vec![2], vec![3]]).collect_batches();
+            ssc.start().unwrap();
+            clock.advance_batches(1);
+            clock.stop_gracefully().unwrap();
+            let records: Vec<_> = seen.all().into_iter().map(|(_, records)| records).collect();
+            assert_eq!(records, [[1], [2]]);
+        }
+    }
+}

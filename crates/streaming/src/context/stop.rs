@@ -105,24 +105,3 @@ impl Inner {
         settings.graceful_stop_timeout.unwrap_or((settings.batch_interval * 10).max(Duration::from_secs(10)))
     }
 }
-
-#[cfg(all(test, feature = "testing"))]
-mod tests {
-    use super::*;
-    use crate::testing::manual_context;
-
-    /// Stopped right after a batch, while its tick may still be at work: the batch of what came last is formed
-    /// all the same.
-    #[test]
-    fn a_graceful_stop_forms_one_more_batch_whatever_tick_is_at_work() {
-        for _ in 0..300 {
-            let (ssc, clock) = manual_context("stop", Duration::from_secs(1)).unwrap();
-            let seen = ssc.queue_stream(vec![vec![1], vec![2], vec![3]]).collect_batches();
-            ssc.start().unwrap();
-            clock.advance_batches(1);
-            clock.stop_gracefully().unwrap();
-            let records: Vec<_> = seen.all().into_iter().map(|(_, records)| records).collect();
-            assert_eq!(records, [[1], [2]]);
-        }
-    }
-}
