@@ -35,7 +35,10 @@ impl Submission {
         if let Some(began) = began {
             began();
         }
-        report(Report::of(id, &*stage, engine, cancelled));
+        let ended = Report::of(id, &*stage, engine, cancelled);
+        // Before the report: when the job has ended, no worker holds its datasets any more.
+        drop(stage);
+        report(ended);
     }
 }
 
