@@ -90,7 +90,7 @@ pub(super) fn until_received<T: Record>(input: &ReceiverSupervisor<T>, count: u6
 
 type Run = Result<(), BoxError>;
 
-/// T-162: start, every way to store, report, restart after the pause, stop.
+/// T-162, T-171: start, every way to store, report, restart after the pause, stop.
 #[test]
 fn a_receiver_lives_as_it_should() {
     let rig = Rig::new();
@@ -183,7 +183,7 @@ fn a_receiver_that_stopped_itself_is_started_again() {
     assert_eq!(rig.story(), "+-+-");
 }
 
-/// T-192: errors and panics of a receiver reach the events; the pause grows, and shrinks after a success.
+/// T-172, T-192: errors and panics of a receiver reach the events; the pause grows, and shrinks after a success.
 #[test]
 fn failures_are_shown_and_started_again_with_growing_pauses() {
     let rig = Rig::new();

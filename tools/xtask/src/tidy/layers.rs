@@ -37,7 +37,6 @@ const LAYERS: &[Layers] = &[
             "chunk",
             "partition",
             "table",
-            "object",
             "shared",
             "context",
             "stage",
