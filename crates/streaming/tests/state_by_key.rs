@@ -1,6 +1,7 @@
 //! Goal: keyed state is what a naive model of the whole history says, batch for batch.
 //! Method: the recorded vectors of Spark's own tests as tables, then random histories, with failing batches,
 //! against a model that keeps plain maps.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
