@@ -9,15 +9,30 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What is said of a type that is no record, and of one that is no key.
+const DERIVE_RECORD: &str = "derive it: `#[derive(Clone, serde::Serialize, serde::Deserialize)]`";
+const DERIVE_KEY: &str =
+    "derive it: `#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]`";
+
 /// Program; what is to be said of it.
 const CASES: &[(&str, &[&str])] = &[
     ("not_send", &["`Rc<{integer}>` cannot be an element of a stream", "replace `Rc` by `Arc`"]),
-    ("key_without_hash", &["Hash`", "`Page: Key`"]),
-    ("float_key", &["Hash`", "`f64: Key`"]),
-    ("not_serializable_persist", &["Serialize`", "`Click: Record`"]),
-    ("not_serializable_group", &["Serialize`", "`Click: Record`"]),
-    ("borrowed_text", &["`&str` must implement", "for any lifetime"]),
-    ("borrowed_key", &["`&str` must implement", "for any lifetime"]),
+    (
+        "key_without_hash",
+        &["`Page` cannot be the key of a pair", "Hash` is not implemented for `Page`", DERIVE_KEY],
+    ),
+    ("float_key", &["`f64` cannot be the key of a pair", "for a floating-point key use an integer unit"]),
+    (
+        "not_serializable_persist",
+        &["`Click` cannot be written down as bytes", "may have to store records of `Click`", DERIVE_RECORD],
+    ),
+    (
+        "not_serializable_group",
+        &["`Click` cannot be written down as bytes", "may have to store records of `Click`", DERIVE_RECORD],
+    ),
+    // Whether an implementation holds for every lifetime is checked after the traits: `Record` has no say here.
+    ("borrowed_text", &["Deserialize` is not general enough", "`&str` must implement", "for any lifetime"]),
+    ("borrowed_key", &["Deserialize` is not general enough", "`&str` must implement", "for any lifetime"]),
     ("borrowed_closure", &["`least` does not live long enough"]),
 ];
 

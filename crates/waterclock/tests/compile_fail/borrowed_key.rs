@@ -1,4 +1,4 @@
-//! A `&'static str` as a key: the text names the cure.
+//! A `&'static str` as a key can't be read back either.
 
 use std::time::Duration;
 use waterclock::prelude::*;

@@ -15,7 +15,7 @@ use crate::task::TaskCx;
 ///
 /// One row for each different key, in the order in which the keys come. All rows are brought to the driver:
 /// where they may be many, the operations by key that give a dataset are meant.
-impl<T: Key> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// How often each record occurs.
     ///
     /// # Errors
@@ -28,13 +28,16 @@ impl<T: Key> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn count_by_value(&self) -> Result<Vec<(T, u64)>> {
+    pub fn count_by_value(&self) -> Result<Vec<(T, u64)>>
+    where
+        T: Key,
+    {
         let by = Asked { operator: "count_by_value", site: Location::caller() };
         self.map_at(by.operator, by.site, |record| (record, 1)).table_at(by, |a, b| a + b)
     }
 }
 
-impl<K: Key, V: Data> Rdd<(K, V)> {
+impl<K: Data, V: Data> Rdd<(K, V)> {
     /// How many pairs each key has.
     ///
     /// # Errors
@@ -47,13 +50,14 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn count_by_key(&self) -> Result<Vec<(K, u64)>> {
+    pub fn count_by_key(&self) -> Result<Vec<(K, u64)>>
+    where
+        K: Key,
+    {
         let by = Asked { operator: "count_by_key", site: Location::caller() };
         self.map_at(by.operator, by.site, |(key, _)| (key, 1)).table_at(by, |a, b| a + b)
     }
-}
 
-impl<K: Key, V: Record> Rdd<(K, V)> {
     /// The values of each key combined by `f`, which must be associative: as
     /// [`reduce_by_key`](Rdd::reduce_by_key), but without a shuffle, at the driver.
     ///
@@ -70,7 +74,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     pub fn reduce_by_key_locally(
         &self,
         f: impl Fn(V, V) -> V + Clone + Send + Sync + 'static,
-    ) -> Result<Vec<(K, V)>> {
+    ) -> Result<Vec<(K, V)>>
+    where
+        K: Key,
+        V: Record,
+    {
         self.table_at(Asked { operator: "reduce_by_key_locally", site: Location::caller() }, f)
     }
 
@@ -86,7 +94,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn collect_as_map(&self) -> Result<HashMap<K, V>> {
+    pub fn collect_as_map(&self) -> Result<HashMap<K, V>>
+    where
+        K: Key,
+        V: Record,
+    {
         let by = Asked { operator: "collect_as_map", site: Location::caller() };
         Ok(self.table_at(by, |_, last| last)?.into_iter().collect())
     }
@@ -104,7 +116,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn lookup(&self, key: &K) -> Result<Vec<V>> {
+    pub fn lookup(&self, key: &K) -> Result<Vec<V>>
+    where
+        K: Key,
+        V: Record,
+    {
         let by = Asked { operator: "lookup", site: Location::caller() };
         let wanted = match self.spread::<K>() {
             Some(known) if known.partitions() > 0 => vec![known.partition(key)],
@@ -129,7 +145,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         &self,
         by: Asked,
         f: impl Fn(V, V) -> V + Clone + Send + Sync + 'static,
-    ) -> Result<Vec<(K, V)>> {
+    ) -> Result<Vec<(K, V)>>
+    where
+        K: Key,
+        V: Record,
+    {
         let join = f.clone();
         let seed = self.engine().seed();
         let parts = run_action_at(by, self, self.all_partitions(), move |partition, rdd, cx: &TaskCx| {

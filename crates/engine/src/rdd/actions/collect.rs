@@ -7,7 +7,7 @@ use crate::job::run_action;
 use crate::rdd::Rdd;
 
 /// # Bringing records to the driver
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// All records, in the order of the partitions.
     ///
     /// # Errors
@@ -19,7 +19,10 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn collect(&self) -> Result<Vec<T>> {
+    pub fn collect(&self) -> Result<Vec<T>>
+    where
+        T: Record,
+    {
         Ok(self.collect_partitions()?.into_iter().flatten().collect())
     }
 
@@ -30,15 +33,14 @@ impl<T: Record> Rdd<T> {
     #[track_caller]
     pub fn sorted(&self) -> Result<Vec<T>>
     where
+        T: Record,
         T: Ord,
     {
         let mut records = self.collect()?;
         records.sort();
         Ok(records)
     }
-}
 
-impl<T: Data> Rdd<T> {
     /// All records, partition by partition.
     ///
     /// # Errors

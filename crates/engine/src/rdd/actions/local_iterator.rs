@@ -2,13 +2,13 @@
 
 use std::panic::Location;
 
-use waterclock_base::{Record, Result};
+use waterclock_base::{Data, Record, Result};
 
 use crate::chunk::Collect;
 use crate::job::run_action_at;
 use crate::rdd::{Asked, Rdd};
 
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// All records in the order of the partitions, computed one partition at a time when they are asked
     /// for: the driver holds no more than one partition. After an error there is nothing more.
     ///
@@ -22,7 +22,10 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn to_local_iterator(&self) -> LocalIterator<T> {
+    pub fn to_local_iterator(&self) -> LocalIterator<T>
+    where
+        T: Record,
+    {
         LocalIterator {
             rdd: self.clone(),
             site: Location::caller(),

@@ -4,7 +4,7 @@ use std::iter::Sum;
 use std::panic::Location;
 
 use serde::{Deserialize, Serialize};
-use waterclock_base::{Error, Record, Result};
+use waterclock_base::{Data, Error, Record, Result};
 
 use super::Each;
 use crate::chunk::{Sink, Step};
@@ -119,7 +119,7 @@ impl Stats {
 }
 
 /// # Numbers
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// The sum of all records, added up partition by partition; that of nothing if there are none.
     ///
     /// # Errors
@@ -133,6 +133,7 @@ impl<T: Record> Rdd<T> {
     #[track_caller]
     pub fn sum(&self) -> Result<T>
     where
+        T: Record,
         T: Sum<T>,
     {
         let by = Asked { operator: "sum", site: Location::caller() };
@@ -159,7 +160,7 @@ impl<T: Record + Sum<T>> Sink<T> for Summing<'_, T> {
     }
 }
 
-impl<T: Number> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// The mean of all records.
     ///
     /// # Errors
@@ -172,7 +173,10 @@ impl<T: Number> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn mean(&self) -> Result<f64> {
+    pub fn mean(&self) -> Result<f64>
+    where
+        T: Number,
+    {
         let stats = self.stats_at(Asked { operator: "mean", site: Location::caller() })?;
         if stats.count() == 0 { Err(super::reduce::no_records("mean")) } else { Ok(stats.mean()) }
     }
@@ -190,11 +194,17 @@ impl<T: Number> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn stats(&self) -> Result<Stats> {
+    pub fn stats(&self) -> Result<Stats>
+    where
+        T: Number,
+    {
         self.stats_at(Asked { operator: "stats", site: Location::caller() })
     }
 
-    fn stats_at(&self, by: Asked) -> Result<Stats> {
+    fn stats_at(&self, by: Asked) -> Result<Stats>
+    where
+        T: Number,
+    {
         let parts = run_action_at(by, self, self.all_partitions(), |partition, rdd, cx| {
             let mut stats = Stats::default();
             let mut each = Each::new(cx, |number: T| {
@@ -226,7 +236,10 @@ impl<T: Number> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn histogram(&self, ranges: usize) -> Result<(Vec<f64>, Vec<u64>)> {
+    pub fn histogram(&self, ranges: usize) -> Result<(Vec<f64>, Vec<u64>)>
+    where
+        T: Number,
+    {
         let by = Asked { operator: "histogram", site: Location::caller() };
         let stats = self.stats_at(by)?;
         let (min, max) = (stats.min(), stats.max());
@@ -255,7 +268,10 @@ impl<T: Number> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn histogram_between(&self, edges: Vec<f64>) -> Result<Vec<u64>> {
+    pub fn histogram_between(&self, edges: Vec<f64>) -> Result<Vec<u64>>
+    where
+        T: Number,
+    {
         let by = Asked { operator: "histogram_between", site: Location::caller() };
         if edges.len() < 2 || edges.windows(2).any(|pair| pair[0].is_nan() || pair[0] >= pair[1]) {
             let why = format!("the edges must be at least two and ascend, but they are {edges:?}");
@@ -264,7 +280,10 @@ impl<T: Number> Rdd<T> {
         self.count_between(by, edges)
     }
 
-    fn count_between(&self, by: Asked, edges: Vec<f64>) -> Result<Vec<u64>> {
+    fn count_between(&self, by: Asked, edges: Vec<f64>) -> Result<Vec<u64>>
+    where
+        T: Number,
+    {
         let ranges = edges.len() - 1;
         let parts = run_action_at(by, self, self.all_partitions(), move |partition, rdd, cx| {
             let mut counts = vec![0u64; ranges];

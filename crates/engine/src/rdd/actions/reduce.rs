@@ -13,7 +13,7 @@ use crate::shuffle::routed;
 ///
 /// Each partition is combined in its task, and what they give at the driver, in the order of the partitions:
 /// the function must be associative, but need not be commutative.
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// All records combined by `f`.
     ///
     /// # Errors
@@ -27,7 +27,10 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn reduce(&self, f: impl Fn(T, T) -> T + Clone + Send + Sync + 'static) -> Result<T> {
+    pub fn reduce(&self, f: impl Fn(T, T) -> T + Clone + Send + Sync + 'static) -> Result<T>
+    where
+        T: Record,
+    {
         self.reduce_at(Asked { operator: "reduce", site: Location::caller() }, f)
     }
 
@@ -35,7 +38,10 @@ impl<T: Record> Rdd<T> {
         &self,
         by: Asked,
         f: impl Fn(T, T) -> T + Clone + Send + Sync + 'static,
-    ) -> Result<T> {
+    ) -> Result<T>
+    where
+        T: Record,
+    {
         let join = f.clone();
         let parts = run_action_at(by, self, self.all_partitions(), move |partition, rdd, cx| {
             let mut sofar: Option<T> = None;
@@ -69,7 +75,10 @@ impl<T: Record> Rdd<T> {
         &self,
         f: impl Fn(T, T) -> T + Clone + Send + Sync + 'static,
         depth: usize,
-    ) -> Result<T> {
+    ) -> Result<T>
+    where
+        T: Record,
+    {
         let by = Asked { operator: "tree_reduce", site: Location::caller() };
         let (within, join) = (f.clone(), f);
         let parts = self.map_partitions_at(by.operator, by.site, None, move |_, part| part.reduce(&within));
@@ -88,13 +97,14 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn fold(&self, zero: T, f: impl Fn(T, T) -> T + Clone + Send + Sync + 'static) -> Result<T> {
+    pub fn fold(&self, zero: T, f: impl Fn(T, T) -> T + Clone + Send + Sync + 'static) -> Result<T>
+    where
+        T: Record,
+    {
         let by = Asked { operator: "fold", site: Location::caller() };
         self.aggregate_at(by, zero, f.clone(), f)
     }
-}
 
-impl<T: Data> Rdd<T> {
     /// All records combined into a value of another type: `add` adds a record, beginning with `zero` in each
     /// partition, and `merge` joins what the partitions gave, beginning with `zero` at the driver.
     ///
@@ -172,14 +182,17 @@ impl<T: Data> Rdd<T> {
     }
 }
 
-impl<A: Record> Rdd<A> {
+impl<A: Data> Rdd<A> {
     /// The values of neighbouring partitions combined in tasks until few partitions are left: Spark's rule.
     fn tree(
         &self,
         by: Asked,
         depth: usize,
         merge: impl Fn(A, A) -> A + Clone + Send + Sync + 'static,
-    ) -> Rdd<A> {
+    ) -> Rdd<A>
+    where
+        A: Record,
+    {
         let mut level = self.clone();
         for partitions in tree_levels(self.partitions(), depth) {
             let before = level.partitions();

@@ -11,7 +11,7 @@ use crate::job::run_action_at;
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// The first `n` records, or all if there are fewer.
     ///
     /// Partitions are looked at in rounds: the first one, then four times as many in each round, until there
@@ -27,7 +27,10 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn take(&self, n: usize) -> Result<Vec<T>> {
+    pub fn take(&self, n: usize) -> Result<Vec<T>>
+    where
+        T: Record,
+    {
         self.take_at("take", Location::caller(), n)
     }
 
@@ -40,7 +43,10 @@ impl<T: Record> Rdd<T> {
         operator: &'static str,
         site: &'static Location<'static>,
         n: usize,
-    ) -> Result<Vec<T>> {
+    ) -> Result<Vec<T>>
+    where
+        T: Record,
+    {
         let mut taken = Vec::new();
         let (mut scanned, mut round) = (0, 1);
         while taken.len() < n && scanned < self.partitions() {
@@ -68,12 +74,13 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn first(&self) -> Result<T> {
+    pub fn first(&self) -> Result<T>
+    where
+        T: Record,
+    {
         self.take_at("first", Location::caller(), 1)?.pop().ok_or_else(|| no_records("first"))
     }
-}
 
-impl<T: Data> Rdd<T> {
     /// Whether there is no record. Partitions are looked at as by [`take`](Rdd::take).
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::panic::Location;
 
-use waterclock_base::{Record, Result};
+use waterclock_base::{Data, Record, Result};
 
 use super::reduce::no_records;
 use crate::chunk::{Sink, Step};
@@ -15,7 +15,7 @@ use crate::task::TaskCx;
 ///
 /// Of equal records those are taken that come first, and they stay in the order in which they come. Each
 /// task keeps at most twice as many records as are wanted.
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// The `n` greatest records, the greatest first; all of them, in that order, if there are fewer.
     ///
     /// # Errors
@@ -29,6 +29,7 @@ impl<T: Record> Rdd<T> {
     #[track_caller]
     pub fn top(&self, n: usize) -> Result<Vec<T>>
     where
+        T: Record,
         T: Ord,
     {
         self.best(Asked { operator: "top", site: Location::caller() }, n, |a: &T, b: &T| b.cmp(a))
@@ -47,6 +48,7 @@ impl<T: Record> Rdd<T> {
     #[track_caller]
     pub fn take_ordered(&self, n: usize) -> Result<Vec<T>>
     where
+        T: Record,
         T: Ord,
     {
         self.best(Asked { operator: "take_ordered", site: Location::caller() }, n, T::cmp)
@@ -68,7 +70,10 @@ impl<T: Record> Rdd<T> {
         &self,
         n: usize,
         key: impl Fn(&T) -> O + Clone + Send + Sync + 'static,
-    ) -> Result<Vec<T>> {
+    ) -> Result<Vec<T>>
+    where
+        T: Record,
+    {
         let by = Asked { operator: "top_by", site: Location::caller() };
         self.best(by, n, move |a: &T, b: &T| key(b).cmp(&key(a)))
     }
@@ -87,6 +92,7 @@ impl<T: Record> Rdd<T> {
     #[track_caller]
     pub fn max(&self) -> Result<T>
     where
+        T: Record,
         T: Ord,
     {
         let by = Asked { operator: "max", site: Location::caller() };
@@ -107,6 +113,7 @@ impl<T: Record> Rdd<T> {
     #[track_caller]
     pub fn min(&self) -> Result<T>
     where
+        T: Record,
         T: Ord,
     {
         let by = Asked { operator: "min", site: Location::caller() };
@@ -118,7 +125,10 @@ impl<T: Record> Rdd<T> {
         by: Asked,
         n: usize,
         compare: impl Fn(&T, &T) -> Ordering + Clone + Send + Sync + 'static,
-    ) -> Result<Vec<T>> {
+    ) -> Result<Vec<T>>
+    where
+        T: Record,
+    {
         let order = compare.clone();
         let parts = run_action_at(by, self, self.all_partitions(), move |partition, rdd, cx| {
             let mut picking = Picking { cx, best: Best::new(n, compare.clone()) };

@@ -3,13 +3,13 @@
 use std::panic::Location;
 use std::path::Path;
 
-use waterclock_base::{Record, Result};
+use waterclock_base::{Data, Record, Result};
 
 use crate::rdd::actions::Save;
 use crate::rdd::sources::parts;
 use crate::rdd::{Asked, Rdd};
 
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// Writes the records below `dir` by a job that runs now, and gives a dataset that reads them from there
     /// and depends on nothing else: what was above is forgotten when the last handle of this dataset goes.
     ///
@@ -32,7 +32,10 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn checkpoint(&self, dir: impl AsRef<Path>) -> Result<Rdd<T>> {
+    pub fn checkpoint(&self, dir: impl AsRef<Path>) -> Result<Rdd<T>>
+    where
+        T: Record,
+    {
         let by = Asked { operator: "checkpoint", site: Location::caller() };
         self.save_as_object_file_at(by.operator, by.site, dir.as_ref(), &Save::new())?;
         Ok(parts(self.engine(), by, dir.as_ref()).keeping_partitioner_of(self))

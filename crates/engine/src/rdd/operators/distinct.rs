@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use waterclock_base::Key;
+use waterclock_base::{Data, Key};
 
 use super::keyed::{Keyed, KeyedInput, Once};
 use crate::rdd::{Asked, Rdd};
@@ -13,7 +13,7 @@ use crate::shuffle::{ExpectedKeys, combined};
 ///
 /// Records are compared as keys: they are spread by key group, and come in the order in which they occur
 /// first.
-impl<T: Key> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// Each record once, in as many partitions as this dataset has.
     ///
     /// ```
@@ -23,14 +23,20 @@ impl<T: Key> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn distinct(&self) -> Rdd<T> {
+    pub fn distinct(&self) -> Rdd<T>
+    where
+        T: Key,
+    {
         let partitions = self.engine().keyed_partitions(self.partitions());
         self.distinct_at("distinct", Location::caller(), &Keyed::new().partitions(partitions))
     }
 
     /// [`distinct`](Rdd::distinct) with options: over how many partitions.
     #[track_caller]
-    pub fn distinct_with(&self, options: Keyed<T>) -> Rdd<T> {
+    pub fn distinct_with(&self, options: Keyed<T>) -> Rdd<T>
+    where
+        T: Key,
+    {
         self.distinct_at("distinct", Location::caller(), &options)
     }
 
@@ -40,7 +46,10 @@ impl<T: Key> Rdd<T> {
         operator: &'static str,
         site: &'static Location<'static>,
         options: &Keyed<T>,
-    ) -> Rdd<T> {
+    ) -> Rdd<T>
+    where
+        T: Key,
+    {
         let by = Asked { operator, site };
         let pairs = self.keys_alone(by);
         match options.spread(self.engine(), by, &[KeyedInput::of(&pairs)]) {
@@ -53,7 +62,10 @@ impl<T: Key> Rdd<T> {
     }
 
     /// Each record as a key.
-    pub(crate) fn keys_alone(&self, by: Asked) -> Rdd<(T, ())> {
+    pub(crate) fn keys_alone(&self, by: Asked) -> Rdd<(T, ())>
+    where
+        T: Key,
+    {
         self.map_at(by.operator, by.site, |record| (record, ()))
     }
 }

@@ -3,13 +3,13 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use waterclock_base::Key;
+use waterclock_base::{Data, Key};
 
 use super::keyed::{Keep, Keyed, KeyedInput, Once, matching};
 use crate::rdd::{Asked, Rdd};
 use crate::shuffle::{ExpectedKeys, combined};
 
-impl<T: Key> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// The records that are in both datasets, each once.
     ///
     /// ```
@@ -20,13 +20,19 @@ impl<T: Key> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn intersection(&self, other: &Rdd<T>) -> Rdd<T> {
+    pub fn intersection(&self, other: &Rdd<T>) -> Rdd<T>
+    where
+        T: Key,
+    {
         self.intersection_at("intersection", Location::caller(), other, &Keyed::follow_inputs())
     }
 
     /// [`intersection`](Rdd::intersection) with options: over how many partitions.
     #[track_caller]
-    pub fn intersection_with(&self, other: &Rdd<T>, options: Keyed<T>) -> Rdd<T> {
+    pub fn intersection_with(&self, other: &Rdd<T>, options: Keyed<T>) -> Rdd<T>
+    where
+        T: Key,
+    {
         self.intersection_at("intersection", Location::caller(), other, &options)
     }
 
@@ -37,7 +43,10 @@ impl<T: Key> Rdd<T> {
         site: &'static Location<'static>,
         other: &Rdd<T>,
         options: &Keyed<T>,
-    ) -> Rdd<T> {
+    ) -> Rdd<T>
+    where
+        T: Key,
+    {
         let by = Asked { operator, site };
         let (left, right) = (self.keys_alone(by), other.keys_alone(by));
         match options.spread(self.engine(), by, &[KeyedInput::of(&left), KeyedInput::of(&right)]) {
@@ -61,14 +70,20 @@ impl<T: Key> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn subtract(&self, other: &Rdd<T>) -> Rdd<T> {
+    pub fn subtract(&self, other: &Rdd<T>) -> Rdd<T>
+    where
+        T: Key,
+    {
         let partitions = self.engine().keyed_partitions(self.partitions());
         self.subtract_at("subtract", Location::caller(), other, &Keyed::new().partitions(partitions))
     }
 
     /// [`subtract`](Rdd::subtract) with options: over how many partitions.
     #[track_caller]
-    pub fn subtract_with(&self, other: &Rdd<T>, options: Keyed<T>) -> Rdd<T> {
+    pub fn subtract_with(&self, other: &Rdd<T>, options: Keyed<T>) -> Rdd<T>
+    where
+        T: Key,
+    {
         self.subtract_at("subtract", Location::caller(), other, &options)
     }
 
@@ -79,7 +94,10 @@ impl<T: Key> Rdd<T> {
         site: &'static Location<'static>,
         other: &Rdd<T>,
         options: &Keyed<T>,
-    ) -> Rdd<T> {
+    ) -> Rdd<T>
+    where
+        T: Key,
+    {
         let by = Asked { operator, site };
         let rest = self.keys_alone(by).subtract_by_key_at(operator, site, &other.keys_alone(by), options);
         rest.map_at(operator, site, |(record, ())| record)

@@ -6,7 +6,7 @@ use crate::block::{StorageLevel, Store};
 use crate::rdd::Rdd;
 
 /// # Kept datasets
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// Keeps the partitions of this dataset once they are computed, so that later actions do not compute
     /// them again. Applies to every handle of the dataset; nothing is computed now.
     ///
@@ -25,7 +25,10 @@ impl<T: Record> Rdd<T> {
     /// assert_eq!(calls.value(), 3);
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
-    pub fn persist(&self, level: StorageLevel) -> Result<Rdd<T>> {
+    pub fn persist(&self, level: StorageLevel) -> Result<Rdd<T>>
+    where
+        T: Record,
+    {
         self.keep_in(Store { level, codec: Codec::of() })?;
         Ok(self.clone())
     }
@@ -34,12 +37,13 @@ impl<T: Record> Rdd<T> {
     ///
     /// # Errors
     /// As `persist`.
-    pub fn cache(&self) -> Result<Rdd<T>> {
+    pub fn cache(&self) -> Result<Rdd<T>>
+    where
+        T: Record,
+    {
         self.persist(StorageLevel::MemoryOnly)
     }
-}
 
-impl<T: Data> Rdd<T> {
     /// Lets go of what is kept. It is computed, and kept, again when it is asked for.
     pub fn unpersist(&self) {
         if let Some(keep) = self.keep().get() {

@@ -10,7 +10,7 @@ use crate::shuffle::routed;
 use crate::task::TaskCx;
 
 /// # Partitions
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// The same records in so many partitions of about the same size.
     ///
     /// The record at position j of partition i goes to partition `(i + j) % partitions`, always; there
@@ -24,7 +24,10 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn repartition(&self, partitions: usize) -> Rdd<T> {
+    pub fn repartition(&self, partitions: usize) -> Rdd<T>
+    where
+        T: Record,
+    {
         self.repartition_at("repartition", Location::caller(), partitions)
     }
 
@@ -34,16 +37,17 @@ impl<T: Record> Rdd<T> {
         operator: &'static str,
         site: &'static Location<'static>,
         partitions: usize,
-    ) -> Rdd<T> {
+    ) -> Rdd<T>
+    where
+        T: Record,
+    {
         let by = Asked { operator, site };
         if partitions == 0 {
             return self.engine().failing_at(operator, site, no_partitions(by));
         }
         routed(self, by, partitions, move |_, from, position| from.wrapping_add(position) % partitions)
     }
-}
 
-impl<T: Data> Rdd<T> {
     /// The same records in at most so many partitions, without a shuffle: each is a run of neighbouring
     /// partitions of this dataset, one after the other. The number never grows.
     ///

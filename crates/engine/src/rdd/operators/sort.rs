@@ -22,7 +22,7 @@ use crate::task::TaskCx;
 /// same partition, in the order of (partition, position), also when the order is descending.
 ///
 /// There are fewer partitions than asked for where the sample has too few different keys.
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// The records in ascending order, in at most as many partitions as this dataset has.
     ///
     /// # Errors
@@ -37,6 +37,7 @@ impl<T: Record> Rdd<T> {
     #[track_caller]
     pub fn sort(&self) -> Result<Rdd<T>>
     where
+        T: Record,
         T: Ord,
     {
         self.sort_at(Asked { operator: "sort", site: Location::caller() }, T::clone, true, self.partitions())
@@ -60,7 +61,10 @@ impl<T: Record> Rdd<T> {
         key: impl Fn(&T) -> O + Send + Sync + 'static,
         ascending: bool,
         partitions: usize,
-    ) -> Result<Rdd<T>> {
+    ) -> Result<Rdd<T>>
+    where
+        T: Record,
+    {
         self.sort_at(Asked { operator: "sort_by", site: Location::caller() }, key, ascending, partitions)
     }
 
@@ -70,7 +74,10 @@ impl<T: Record> Rdd<T> {
         key: impl Fn(&T) -> O + Send + Sync + 'static,
         ascending: bool,
         partitions: usize,
-    ) -> Result<Rdd<T>> {
+    ) -> Result<Rdd<T>>
+    where
+        T: Record,
+    {
         let key = Arc::new(key);
         let ranges = self.ranges(by, key.clone(), ascending, partitions)?;
         let (count, of) = (ranges.partitions(), key.clone());
@@ -93,7 +100,10 @@ impl<T: Record> Rdd<T> {
         key: Arc<impl Fn(&T) -> O + Send + Sync + 'static>,
         ascending: bool,
         partitions: usize,
-    ) -> Result<Partitioner<O>> {
+    ) -> Result<Partitioner<O>>
+    where
+        T: Record,
+    {
         if partitions <= 1 || self.partitions() == 0 {
             return Ok(Partitioner::ranges(Vec::new(), ascending));
         }

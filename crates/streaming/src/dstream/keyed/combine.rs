@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use waterclock_base::{Key, Record};
+use waterclock_base::{Data, Key, Record};
 use waterclock_engine::{Combine, CombineValues, ExpectedKeys, GroupValues, Keyed, ReduceValues};
 
 use crate::dstream::DStream;
@@ -12,7 +12,7 @@ use crate::dstream::DStream;
 ///
 /// Rows come in the order in which their keys came. By default the result is spread over
 /// `default_parallelism` partitions by key group.
-impl<K: Key, V: Record> DStream<(K, V)> {
+impl<K: Data, V: Data> DStream<(K, V)> {
     /// The values of each key of a batch, combined by `f`, which must be associative. Nothing for an empty
     /// batch.
     ///
@@ -25,7 +25,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     /// );
     /// ```
     #[track_caller]
-    pub fn reduce_by_key(&self, f: impl Fn(V, V) -> V + Send + Sync + 'static) -> DStream<(K, V)> {
+    pub fn reduce_by_key(&self, f: impl Fn(V, V) -> V + Send + Sync + 'static) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.reduce_as("reduce_by_key", Location::caller(), Keyed::new(), f)
     }
 
@@ -35,7 +39,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         &self,
         f: impl Fn(V, V) -> V + Send + Sync + 'static,
         options: Keyed<K>,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.reduce_as("reduce_by_key", Location::caller(), options, f)
     }
 
@@ -52,13 +60,21 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     /// );
     /// ```
     #[track_caller]
-    pub fn group_by_key(&self) -> DStream<(K, Vec<V>)> {
+    pub fn group_by_key(&self) -> DStream<(K, Vec<V>)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.group_as("group_by_key", Location::caller(), Keyed::new())
     }
 
     /// [`group_by_key`](DStream::group_by_key) with options.
     #[track_caller]
-    pub fn group_by_key_with(&self, options: Keyed<K>) -> DStream<(K, Vec<V>)> {
+    pub fn group_by_key_with(&self, options: Keyed<K>) -> DStream<(K, Vec<V>)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.group_as("group_by_key", Location::caller(), options)
     }
 
@@ -70,7 +86,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         create: impl Fn(V) -> C + Send + Sync + 'static,
         add: impl Fn(C, V) -> C + Send + Sync + 'static,
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
-    ) -> DStream<(K, C)> {
+    ) -> DStream<(K, C)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.combine_by_key_with(create, add, merge, Keyed::new())
     }
 
@@ -82,14 +102,22 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         add: impl Fn(C, V) -> C + Send + Sync + 'static,
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
         options: Keyed<K>,
-    ) -> DStream<(K, C)> {
+    ) -> DStream<(K, C)>
+    where
+        K: Key,
+        V: Record,
+    {
         let combiner = CombineValues { create, add, merge };
         self.combine_as("combine_by_key", Location::caller(), options, combiner)
     }
 
     /// The same records, spread by key as `options` say.
     #[track_caller]
-    pub fn partition_by(&self, options: Keyed<K>) -> DStream<(K, V)> {
+    pub fn partition_by(&self, options: Keyed<K>) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         let site = Location::caller();
         let options = self.shared(options);
         self.each("partition_by", site, move |rdd, _| Ok(rdd.partition_by_at("partition_by", site, &options)))
@@ -101,7 +129,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         operator: &'static str,
         site: &'static Location<'static>,
         options: Keyed<K>,
-    ) -> DStream<(K, Vec<V>)> {
+    ) -> DStream<(K, Vec<V>)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.combine_as(operator, site, options.map_side_combine(false), GroupValues)
     }
 
@@ -112,7 +144,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         site: &'static Location<'static>,
         options: Keyed<K>,
         f: impl Fn(V, V) -> V + Send + Sync + 'static,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.combine_as(operator, site, options, ReduceValues(f))
     }
 
@@ -122,7 +158,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         site: &'static Location<'static>,
         options: Keyed<K>,
         combiner: A,
-    ) -> DStream<(K, C)> {
+    ) -> DStream<(K, C)>
+    where
+        K: Key,
+        V: Record,
+    {
         let (options, expected) = (self.shared(options), ExpectedKeys::default());
         let combiner = Arc::new(combiner);
         self.each(operator, site, move |rdd, _| {
@@ -131,7 +171,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     }
 
     /// The options with their partitioner made once, so that all batches share its identity.
-    pub(crate) fn shared(&self, options: Keyed<K>) -> Keyed<K> {
+    pub(crate) fn shared(&self, options: Keyed<K>) -> Keyed<K>
+    where
+        K: Key,
+        V: Record,
+    {
         let partitioner = options.resolve(&self.graph.engine);
         options.partitioner(partitioner)
     }

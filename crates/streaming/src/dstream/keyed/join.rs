@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use waterclock_base::{Key, Record};
+use waterclock_base::{Data, Key, Record};
 use waterclock_engine::Keyed;
 
 use crate::dstream::DStream;
@@ -16,7 +16,7 @@ use crate::dstream::DStream;
 /// Each value of a key on this side meets each on the other: m and n values give m·n rows. Keys come in the
 /// order in which this stream has them, then those that only the other has. A side that is spread by key
 /// as the result is, is not moved.
-impl<K: Key, V: Record> DStream<(K, V)> {
+impl<K: Data, V: Data> DStream<(K, V)> {
     /// The values of the keys that both batches have.
     ///
     /// ```
@@ -28,13 +28,21 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     /// );
     /// ```
     #[track_caller]
-    pub fn join<W: Record>(&self, other: &DStream<(K, W)>) -> DStream<(K, (V, W))> {
+    pub fn join<W: Record>(&self, other: &DStream<(K, W)>) -> DStream<(K, (V, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.join_with(other, Keyed::new())
     }
 
     /// [`join`](DStream::join) with options.
     #[track_caller]
-    pub fn join_with<W: Record>(&self, other: &DStream<(K, W)>, options: Keyed<K>) -> DStream<(K, (V, W))> {
+    pub fn join_with<W: Record>(&self, other: &DStream<(K, W)>, options: Keyed<K>) -> DStream<(K, (V, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         let (call, site, options) = ("join", Location::caller(), self.shared(options));
         self.with_other(call, site, other, move |a, b, _, _| Ok(a.join_at(call, site, &b, &options)))
     }
@@ -50,7 +58,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     /// );
     /// ```
     #[track_caller]
-    pub fn left_outer_join<W: Record>(&self, other: &DStream<(K, W)>) -> DStream<(K, (V, Option<W>))> {
+    pub fn left_outer_join<W: Record>(&self, other: &DStream<(K, W)>) -> DStream<(K, (V, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.left_outer_join_with(other, Keyed::new())
     }
 
@@ -60,7 +72,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         &self,
         other: &DStream<(K, W)>,
         options: Keyed<K>,
-    ) -> DStream<(K, (V, Option<W>))> {
+    ) -> DStream<(K, (V, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         let (call, site, options) = ("left_outer_join", Location::caller(), self.shared(options));
         self.with_other(call, site, other, move |a, b, _, _| {
             Ok(a.left_outer_join_at(call, site, &b, &options))
@@ -78,7 +94,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     /// );
     /// ```
     #[track_caller]
-    pub fn right_outer_join<W: Record>(&self, other: &DStream<(K, W)>) -> DStream<(K, (Option<V>, W))> {
+    pub fn right_outer_join<W: Record>(&self, other: &DStream<(K, W)>) -> DStream<(K, (Option<V>, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.right_outer_join_with(other, Keyed::new())
     }
 
@@ -88,7 +108,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         &self,
         other: &DStream<(K, W)>,
         options: Keyed<K>,
-    ) -> DStream<(K, (Option<V>, W))> {
+    ) -> DStream<(K, (Option<V>, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         let (call, site, options) = ("right_outer_join", Location::caller(), self.shared(options));
         self.with_other(call, site, other, move |a, b, _, _| {
             Ok(a.right_outer_join_at(call, site, &b, &options))
@@ -106,10 +130,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     /// );
     /// ```
     #[track_caller]
-    pub fn full_outer_join<W: Record>(
-        &self,
-        other: &DStream<(K, W)>,
-    ) -> DStream<(K, (Option<V>, Option<W>))> {
+    pub fn full_outer_join<W: Record>(&self, other: &DStream<(K, W)>) -> DStream<(K, (Option<V>, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.full_outer_join_with(other, Keyed::new())
     }
 
@@ -119,7 +144,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         &self,
         other: &DStream<(K, W)>,
         options: Keyed<K>,
-    ) -> DStream<(K, (Option<V>, Option<W>))> {
+    ) -> DStream<(K, (Option<V>, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         let (call, site, options) = ("full_outer_join", Location::caller(), self.shared(options));
         self.with_other(call, site, other, move |a, b, _, _| {
             Ok(a.full_outer_join_at(call, site, &b, &options))
@@ -137,7 +166,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     /// );
     /// ```
     #[track_caller]
-    pub fn cogroup<W: Record>(&self, other: &DStream<(K, W)>) -> DStream<(K, (Vec<V>, Vec<W>))> {
+    pub fn cogroup<W: Record>(&self, other: &DStream<(K, W)>) -> DStream<(K, (Vec<V>, Vec<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.cogroup_with(other, Keyed::new())
     }
 
@@ -147,7 +180,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         &self,
         other: &DStream<(K, W)>,
         options: Keyed<K>,
-    ) -> DStream<(K, (Vec<V>, Vec<W>))> {
+    ) -> DStream<(K, (Vec<V>, Vec<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         let (call, site, options) = ("cogroup", Location::caller(), self.shared(options));
         self.with_other(call, site, other, move |a, b, _, _| Ok(a.cogroup_at(call, site, &b, &options)))
     }

@@ -16,7 +16,7 @@ use crate::dstream::DStream;
 use crate::graph::{AnyNode, BatchCx, Settled, StateKind, StreamCompute, StreamNode};
 use crate::state::{Change, Changed, Delta, Entry, Rows, StateStage, Update, Updated, View};
 
-impl<K: Key, V: Record> DStream<(K, V)> {
+impl<K: Data, V: Data> DStream<(K, V)> {
     /// Calls a function with each record and the state of its key; gives what the function answers, in the
     /// order of the records, and behind them what it answers for keys that time out.
     ///
@@ -47,6 +47,8 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     #[track_caller]
     pub fn map_with_state<S, M, F>(&self, spec: StateSpec<K, S, F>) -> MapWithState<K, S, M>
     where
+        K: Key,
+        V: Record,
         S: Record,
         M: Data,
         F: Fn(BatchTime, &K, Option<V>, &mut State<'_, S>) -> Option<M> + Send + Sync + 'static,

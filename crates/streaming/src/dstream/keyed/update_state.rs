@@ -13,7 +13,7 @@ use crate::graph::{BatchCx, Settled, StateKind, StreamCompute, StreamNode};
 use crate::state::{Change, Changed, Delta, Entry, Rows, StateStage, Update, Updated, View};
 
 /// # Pairs: state across batches
-impl<K: Key, V: Record> DStream<(K, V)> {
+impl<K: Data, V: Data> DStream<(K, V)> {
     /// A state for each key: after each batch `f` makes it from the batch's values of the key, in order, and
     /// the state before. The result has every key with its state, in every batch.
     ///
@@ -40,7 +40,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     pub fn update_state_by_key<S: Record>(
         &self,
         f: impl Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
-    ) -> DStream<(K, S)> {
+    ) -> DStream<(K, S)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.update_state_as(Location::caller(), StateOptions::new(), move |_, _, new, old| f(new, old))
     }
 
@@ -50,7 +54,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         &self,
         f: impl Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
         options: StateOptions<K, S>,
-    ) -> DStream<(K, S)> {
+    ) -> DStream<(K, S)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.update_state_as(Location::caller(), options, move |_, _, new, old| f(new, old))
     }
 
@@ -61,7 +69,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         &self,
         f: impl Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
         options: StateOptions<K, S>,
-    ) -> DStream<(K, S)> {
+    ) -> DStream<(K, S)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.update_state_as(Location::caller(), options, f)
     }
 
@@ -70,7 +82,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         site: &'static Location<'static>,
         options: StateOptions<K, S>,
         f: impl Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
-    ) -> DStream<(K, S)> {
+    ) -> DStream<(K, S)>
+    where
+        K: Key,
+        V: Record,
+    {
         let operator = "update_state_by_key";
         let partitioner = options.resolve(&self.graph.engine);
         let stream = StateStream::new(operator, site, partitioner, &self.graph.engine, false);

@@ -22,9 +22,7 @@ impl<T: Data> DStream<T> {
         let site = Location::caller();
         self.needing("count", site, move |rdd, _| Ok(rdd.fold_all_at("count", site, Count)))
     }
-}
 
-impl<T: Key> DStream<T> {
     /// Each distinct record of a batch with how often it occurs; nothing for an empty batch.
     ///
     /// ```
@@ -32,13 +30,19 @@ impl<T: Key> DStream<T> {
     /// check_stream_unordered(vec![vec![7, 8, 7]], |s| s.count_by_value(), vec![vec![(7, 2), (8, 1)]]);
     /// ```
     #[track_caller]
-    pub fn count_by_value(&self) -> DStream<(T, u64)> {
+    pub fn count_by_value(&self) -> DStream<(T, u64)>
+    where
+        T: Key,
+    {
         self.count_by_value_with(Keyed::new())
     }
 
     /// [`count_by_value`](DStream::count_by_value) with options.
     #[track_caller]
-    pub fn count_by_value_with(&self, options: Keyed<T>) -> DStream<(T, u64)> {
+    pub fn count_by_value_with(&self, options: Keyed<T>) -> DStream<(T, u64)>
+    where
+        T: Key,
+    {
         let site = Location::caller();
         let ones = self.map_as("count_by_value", site, |record| (record, 1u64));
         ones.reduce_as("count_by_value", site, options, |a, b| a + b)

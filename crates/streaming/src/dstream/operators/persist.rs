@@ -9,7 +9,7 @@ use waterclock_engine::StorageLevel;
 use crate::dstream::DStream;
 
 /// # Kept
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// Keeps the datasets of this stream at `level` while they are remembered, so that several readers do
     /// not compute them again. Applies to every handle of the stream.
     ///
@@ -22,7 +22,10 @@ impl<T: Record> DStream<T> {
     /// check_stream(vec![vec![1]], |s| s.map(|n| n + 1).persist(StorageLevel::MemoryAndDisk), vec![vec![2]]);
     /// ```
     #[track_caller]
-    pub fn persist(&self, level: StorageLevel) -> DStream<T> {
+    pub fn persist(&self, level: StorageLevel) -> DStream<T>
+    where
+        T: Record,
+    {
         let site = Location::caller();
         if let Err(error) = self.graph.may_define("persist") {
             self.graph.refuse(error);
@@ -35,12 +38,13 @@ impl<T: Record> DStream<T> {
 
     /// [`persist`](DStream::persist) as bytes in memory.
     #[track_caller]
-    pub fn cache(&self) -> DStream<T> {
+    pub fn cache(&self) -> DStream<T>
+    where
+        T: Record,
+    {
         self.persist(StorageLevel::MemoryOnlySer)
     }
-}
 
-impl<T: Data> DStream<T> {
     /// Sets how often the stream is checkpointed: a multiple of its slide. In this release that is only
     /// validated at `start`, and decides how long the stream's datasets are remembered (two intervals).
     #[track_caller]

@@ -8,7 +8,7 @@ use waterclock_engine::FoldAll;
 
 use crate::dstream::DStream;
 
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// All records of a batch combined by `f`, which must be associative: one record, none for an empty
     /// batch.
     ///
@@ -17,7 +17,10 @@ impl<T: Record> DStream<T> {
     /// check_stream(vec![vec![1, 2, 3], vec![]], |s| s.reduce(|a, b| a + b), vec![vec![6], vec![]]);
     /// ```
     #[track_caller]
-    pub fn reduce(&self, f: impl Fn(T, T) -> T + Send + Sync + 'static) -> DStream<T> {
+    pub fn reduce(&self, f: impl Fn(T, T) -> T + Send + Sync + 'static) -> DStream<T>
+    where
+        T: Record,
+    {
         self.reduce_all_as("reduce", Location::caller(), f)
     }
 
@@ -27,16 +30,17 @@ impl<T: Record> DStream<T> {
         operator: &'static str,
         site: &'static Location<'static>,
         f: impl Fn(T, T) -> T + Send + Sync + 'static,
-    ) -> DStream<T> {
+    ) -> DStream<T>
+    where
+        T: Record,
+    {
         let f = Arc::new(f);
         self.each(operator, site, move |rdd, _| {
             let reduced = rdd.fold_all_at(operator, site, Reduce(f.clone()));
             Ok(reduced.flat_map_at(operator, site, |record| record))
         })
     }
-}
 
-impl<T: Data> DStream<T> {
     /// All records of a batch added to `zero` by `add`, first in each partition, then the partitions' sums
     /// joined by `merge` in order: always one record, also for an empty batch. Runs on the workers.
     ///

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use waterclock_base::{BatchTime, BoxError, RddId, Record, Result};
+use waterclock_base::{BatchTime, BoxError, Data, RddId, Record, Result};
 use waterclock_engine::{Compute, Rdd, Sink, Step, StorageLevel, TaskCx};
 
 use crate::dstream::DStream;
@@ -29,7 +29,7 @@ pub struct Rejected<T> {
     pub position: u64,
 }
 
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// Applies `f` to each record and gives two streams: of the results, and of the records for which `f`
     /// returned an error. Both keep the order, and have a dataset wherever this stream has one.
     ///
@@ -55,7 +55,10 @@ impl<T: Record> DStream<T> {
     pub fn try_map_or_reject<U: Record>(
         &self,
         f: impl Fn(&T) -> Result<U, BoxError> + Send + Sync + 'static,
-    ) -> (DStream<U>, DStream<Rejected<T>>) {
+    ) -> (DStream<U>, DStream<Rejected<T>>)
+    where
+        T: Record,
+    {
         let (operator, site) = ("try_map_or_reject", Location::caller());
         let body = SortStream { parent: self.node.clone(), operator, site, f: Arc::new(f) };
         let both = self.define::<Sorted<T, U>>(self.derived(operator, site), body);

@@ -2,13 +2,13 @@
 
 use std::panic::Location;
 
-use waterclock_base::{Error, Record};
+use waterclock_base::{Data, Error, Record};
 use waterclock_engine::Rdd;
 
 use super::transform::Needing;
 use crate::dstream::DStream;
 
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// The records of each batch in exactly `partitions` partitions of about the same size, through a
     /// shuffle; their order is not that of this stream.
     ///
@@ -24,7 +24,10 @@ impl<T: Record> DStream<T> {
     /// );
     /// ```
     #[track_caller]
-    pub fn repartition(&self, partitions: usize) -> DStream<T> {
+    pub fn repartition(&self, partitions: usize) -> DStream<T>
+    where
+        T: Record,
+    {
         let (call, site) = ("repartition", Location::caller());
         let why = "0 partitions can't hold any records; ask for at least one";
         let accepted = partitions > 0 || self.graph.settings.spark_rules.accept_zero;

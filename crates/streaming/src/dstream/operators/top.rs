@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
-use waterclock_base::Record;
+use waterclock_base::{Data, Record};
 use waterclock_engine::FoldAll;
 
 use crate::dstream::DStream;
 
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// The `most` records of each batch with the greatest keys, the greatest first, as one partition; of equal
     /// keys those that come first. All records, in that order, where there are no more; none for an empty
     /// batch. No dataset where this stream has none.
@@ -26,7 +26,10 @@ impl<T: Record> DStream<T> {
     /// );
     /// ```
     #[track_caller]
-    pub fn top_by<O: Ord>(&self, most: usize, key: impl Fn(&T) -> O + Send + Sync + 'static) -> DStream<T> {
+    pub fn top_by<O: Ord>(&self, most: usize, key: impl Fn(&T) -> O + Send + Sync + 'static) -> DStream<T>
+    where
+        T: Record,
+    {
         self.first_in_order("top_by", Location::caller(), most, move |a: &T, b: &T| key(b).cmp(&key(a)))
     }
 
@@ -40,6 +43,7 @@ impl<T: Record> DStream<T> {
     #[track_caller]
     pub fn take_ordered(&self, most: usize) -> DStream<T>
     where
+        T: Record,
         T: Ord,
     {
         self.first_in_order("take_ordered", Location::caller(), most, T::cmp)
@@ -51,7 +55,10 @@ impl<T: Record> DStream<T> {
         site: &'static Location<'static>,
         most: usize,
         order: impl Fn(&T, &T) -> Ordering + Send + Sync + 'static,
-    ) -> DStream<T> {
+    ) -> DStream<T>
+    where
+        T: Record,
+    {
         let first = Arc::new(First { most, order, _records: PhantomData });
         self.each(operator, site, move |rdd, _| {
             let last = first.clone();

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Record};
+use waterclock_base::{BatchTime, Data, Record};
 
 use crate::dstream::DStream;
 use crate::graph::Graph;
@@ -51,7 +51,7 @@ impl<T: Record> Collected<T> {
     }
 }
 
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// Keeps the records of every batch in memory, to be looked at by the program: for tests and
     /// notebooks, as nothing is ever dropped.
     ///
@@ -68,7 +68,10 @@ impl<T: Record> DStream<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn collect_batches(&self) -> Collected<T> {
+    pub fn collect_batches(&self) -> Collected<T>
+    where
+        T: Record,
+    {
         let collected = Collected { batches: Arc::default(), graph: self.graph.clone() };
         let batches = collected.batches.clone();
         self.output("collect_batches", Location::caller(), move |rdd, cx| {

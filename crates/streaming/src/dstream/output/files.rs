@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::path::PathBuf;
 
-use waterclock_base::{BatchTime, Record};
+use waterclock_base::{BatchTime, Data, Record};
 use waterclock_engine::Save;
 
 use super::Output;
@@ -18,7 +18,7 @@ use crate::dstream::DStream;
 ///
 /// # Recovery
 /// Idempotent: a batch that is run again replaces the files that it wrote before, by the same ones.
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// Writes each batch as text, one record a line.
     ///
     /// ```
@@ -38,7 +38,10 @@ impl<T: Record> DStream<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn save_as_text_files(&self, prefix: impl Into<String>, suffix: impl Into<String>) -> Output {
+    pub fn save_as_text_files(&self, prefix: impl Into<String>, suffix: impl Into<String>) -> Output
+    where
+        T: Record,
+    {
         let (operator, site) = ("save_as_text_files", Location::caller());
         let names = Names { prefix: prefix.into(), suffix: suffix.into() };
         self.output(operator, site, move |rdd, cx| {
@@ -50,7 +53,10 @@ impl<T: Record> DStream<T> {
     /// [`Rdd::save_as_object_file`](waterclock_engine::Rdd::save_as_object_file), to be read with
     /// [`Engine::object_file`](waterclock_engine::Engine::object_file).
     #[track_caller]
-    pub fn save_as_object_files(&self, prefix: impl Into<String>, suffix: impl Into<String>) -> Output {
+    pub fn save_as_object_files(&self, prefix: impl Into<String>, suffix: impl Into<String>) -> Output
+    where
+        T: Record,
+    {
         let (operator, site) = ("save_as_object_files", Location::caller());
         let names = Names { prefix: prefix.into(), suffix: suffix.into() };
         self.output(operator, site, move |rdd, cx| {

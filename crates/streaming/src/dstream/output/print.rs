@@ -3,18 +3,21 @@
 use std::panic::Location;
 
 use waterclock_base::world::lock;
-use waterclock_base::{Error, Record, write_text_form};
+use waterclock_base::{Data, Error, Record, write_text_form};
 
 use super::Output;
 use crate::dstream::DStream;
 
 const RULE: &str = "-------------------------------------------";
 
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// Prints the time and the first ten records of each batch, also of an empty one. See
     /// [`print_first`](DStream::print_first).
     #[track_caller]
-    pub fn print(&self) -> Output {
+    pub fn print(&self) -> Output
+    where
+        T: Record,
+    {
         self.print_at(Location::caller(), 10)
     }
 
@@ -30,11 +33,17 @@ impl<T: Record> DStream<T> {
     ///
     /// ```
     #[track_caller]
-    pub fn print_first(&self, most: usize) -> Output {
+    pub fn print_first(&self, most: usize) -> Output
+    where
+        T: Record,
+    {
         self.print_at(Location::caller(), most)
     }
 
-    fn print_at(&self, site: &'static Location<'static>, most: usize) -> Output {
+    fn print_at(&self, site: &'static Location<'static>, most: usize) -> Output
+    where
+        T: Record,
+    {
         let printer = self.graph.printer.clone();
         self.output("print", site, move |rdd, cx| {
             let first = rdd.take(most + 1)?;

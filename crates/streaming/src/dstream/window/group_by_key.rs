@@ -14,7 +14,7 @@ use super::sliding::datasets;
 use crate::dstream::DStream;
 use crate::graph::{BatchCx, StreamCompute, StreamNode};
 
-impl<K: Key, V: Record> DStream<(K, V)> {
+impl<K: Data, V: Data> DStream<(K, V)> {
     /// The values of each key in the last `length` as a list, oldest first, every `slide`. A key without a
     /// value in the window does not occur.
     ///
@@ -32,7 +32,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
     /// );
     /// ```
     #[track_caller]
-    pub fn group_by_key_and_window(&self, length: Duration, slide: Duration) -> DStream<(K, Vec<V>)> {
+    pub fn group_by_key_and_window(&self, length: Duration, slide: Duration) -> DStream<(K, Vec<V>)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.group_by_key_and_window_at(Location::caller(), length, slide, Keyed::new())
     }
 
@@ -43,7 +47,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         length: Duration,
         slide: Duration,
         options: Keyed<K>,
-    ) -> DStream<(K, Vec<V>)> {
+    ) -> DStream<(K, Vec<V>)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.group_by_key_and_window_at(Location::caller(), length, slide, options)
     }
 
@@ -53,7 +61,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         length: Duration,
         slide: Duration,
         options: Keyed<K>,
-    ) -> DStream<(K, Vec<V>)> {
+    ) -> DStream<(K, Vec<V>)>
+    where
+        K: Key,
+        V: Record,
+    {
         let operator = "group_by_key_and_window";
         let options = self.shared(options);
         let grouped = self.group_as(operator, site, options.clone());

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use waterclock_base::{BatchTime, Error, Key, Record, Result};
+use waterclock_base::{BatchTime, Data, Error, Key, Record, Result};
 use waterclock_engine::{Keyed, Parent, Rdd, Sink, Step, StorageLevel, TaskCx};
 
 use super::bounds::{Asked, Bounds};
@@ -17,7 +17,7 @@ use crate::state::{Change, Changed, Delta, Entry, Rows, StateStage, Update, Upda
 ///
 /// Cost follows what enters and leaves, however long the window is. `inverse` must undo `f`:
 /// `inverse(f(x, y), y) == x`.
-impl<K: Key, V: Record> DStream<(K, V)> {
+impl<K: Data, V: Data> DStream<(K, V)> {
     /// At each slide, the values of each key in the window combined by `f`: added as they enter, taken out by
     /// `inverse` as they leave.
     ///
@@ -42,7 +42,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         inverse: impl Fn(V, V) -> V + Send + Sync + 'static,
         length: Duration,
         slide: Duration,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.reduce_by_key_and_window_inverse_with(f, inverse, length, slide, Keyed::new())
     }
 
@@ -55,7 +59,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         length: Duration,
         slide: Duration,
         options: Keyed<K>,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         let asked = Asked { call: "reduce_by_key_and_window_inverse", site: Location::caller() };
         self.inverse_window(asked, Rule { f, inverse, keep: None }, length, slide, options)
     }
@@ -86,7 +94,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         length: Duration,
         slide: Duration,
         options: Keyed<K>,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         let asked = Asked { call: "reduce_by_key_and_window_inverse_filtered", site: Location::caller() };
         self.inverse_window(asked, Rule { f, inverse, keep: Some(Box::new(keep)) }, length, slide, options)
     }
@@ -101,6 +113,8 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         options: Keyed<K>,
     ) -> DStream<(K, V)>
     where
+        K: Key,
+        V: Record,
         F: Fn(V, V) -> V + Send + Sync + 'static,
         I: Fn(V, V) -> V + Send + Sync + 'static,
     {

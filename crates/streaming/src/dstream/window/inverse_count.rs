@@ -13,7 +13,7 @@ use crate::dstream::DStream;
 use crate::dstream::operators::Count;
 
 /// # Windows, incremental
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// At each slide, all records in the window combined by `f`: added as they enter, taken out by `inverse`
     /// as they leave. No record before the first one ever; one in every window from then on.
     ///
@@ -34,16 +34,17 @@ impl<T: Record> DStream<T> {
         inverse: impl Fn(T, T) -> T + Send + Sync + 'static,
         length: Duration,
         slide: Duration,
-    ) -> DStream<T> {
+    ) -> DStream<T>
+    where
+        T: Record,
+    {
         let asked = Asked { call: "reduce_by_window_inverse", site: Location::caller() };
         let single = self.map_as(asked.call, asked.site, |record| ((), record));
         let rule = Rule { f, inverse, keep: None };
         let reduced = single.inverse_window(asked, rule, length, slide, Keyed::new().partitions(1));
         reduced.map_as(asked.call, asked.site, |((), record)| record)
     }
-}
 
-impl<T: Data> DStream<T> {
     /// At each slide, the number of records in the window: nothing before the first record ever, then also 0.
     ///
     /// ```
@@ -68,9 +69,7 @@ impl<T: Data> DStream<T> {
         let counts = counts.inverse_window(asked, rule, length, slide, Keyed::new().partitions(1));
         counts.map_as(asked.call, asked.site, |((), count)| count)
     }
-}
 
-impl<T: Key> DStream<T> {
     /// At each slide, each distinct record in the window with how often it occurs.
     ///
     /// ```
@@ -84,7 +83,10 @@ impl<T: Key> DStream<T> {
     /// );
     /// ```
     #[track_caller]
-    pub fn count_by_value_and_window(&self, length: Duration, slide: Duration) -> DStream<(T, u64)> {
+    pub fn count_by_value_and_window(&self, length: Duration, slide: Duration) -> DStream<(T, u64)>
+    where
+        T: Key,
+    {
         self.count_by_value_and_window_with(length, slide, Keyed::new())
     }
 
@@ -95,7 +97,10 @@ impl<T: Key> DStream<T> {
         length: Duration,
         slide: Duration,
         options: Keyed<T>,
-    ) -> DStream<(T, u64)> {
+    ) -> DStream<(T, u64)>
+    where
+        T: Key,
+    {
         let asked = Asked { call: "count_by_value_and_window", site: Location::caller() };
         let ones = self.map_as(asked.call, asked.site, |record| (record, 1u64));
         let keep = Some(Box::new(|_: &T, count: &u64| *count != 0) as _);

@@ -4,13 +4,13 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use waterclock_base::{RddId, Record};
+use waterclock_base::{Data, RddId, Record};
 use waterclock_engine::{Compute, Define, Engine, Rdd, Sink, Step, TaskCx};
 
 use super::fold::{Merger, WindowFold};
 use crate::dstream::DStream;
 
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// All records of the last `length`, combined by `f`, every `slide`: one record, none for a window
     /// without records. `f` must be associative; it is called with the earlier record first.
     ///
@@ -32,7 +32,10 @@ impl<T: Record> DStream<T> {
         f: impl Fn(T, T) -> T + Send + Sync + 'static,
         length: Duration,
         slide: Duration,
-    ) -> DStream<T> {
+    ) -> DStream<T>
+    where
+        T: Record,
+    {
         let (operator, site, f) = ("reduce_by_window", Location::caller(), Arc::new(f));
         let each = f.clone();
         let reduced = self.reduce_all_as(operator, site, move |a, b| each(a, b));

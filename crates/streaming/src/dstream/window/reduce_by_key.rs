@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use waterclock_base::{Key, Record};
+use waterclock_base::{Data, Key, Record};
 use waterclock_engine::{Combine, Engine, ExpectedKeys, Keyed, Rdd, ReduceValues};
 
 use super::fold::{Merger, WindowFold};
@@ -14,7 +14,7 @@ use crate::dstream::DStream;
 ///
 /// What is said of [windows](DStream::window) holds: first windows are partial, batches without a dataset are left out,
 /// and lengths and slides must be multiples of this stream's slide.
-impl<K: Key, V: Record> DStream<(K, V)> {
+impl<K: Data, V: Data> DStream<(K, V)> {
     /// The values of each key in the last `length`, combined by `f`, every `slide`. A key without a value
     /// in the window does not occur.
     ///
@@ -37,7 +37,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         f: impl Fn(V, V) -> V + Send + Sync + 'static,
         length: Duration,
         slide: Duration,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.reduce_by_key_and_window_at(Location::caller(), f, length, slide, Keyed::new())
     }
 
@@ -49,7 +53,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         length: Duration,
         slide: Duration,
         options: Keyed<K>,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.reduce_by_key_and_window_at(Location::caller(), f, length, slide, options)
     }
 
@@ -60,7 +68,11 @@ impl<K: Key, V: Record> DStream<(K, V)> {
         length: Duration,
         slide: Duration,
         options: Keyed<K>,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         let operator = "reduce_by_key_and_window";
         let (f, options) = (Arc::new(f), self.shared(options));
         let each = f.clone();

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use waterclock_base::{BatchTime, Record, Result};
+use waterclock_base::{BatchTime, Data, Record, Result};
 use waterclock_engine::{Rdd, StorageLevel};
 
 use super::bounds::{Asked, Bounds};
@@ -23,7 +23,7 @@ use crate::graph::{AnyNode, BatchCx, Derive, StreamCompute, StreamNode};
 ///
 /// # Refused
 /// Lengths and slides of zero, of broken milliseconds, or not multiples of this stream's slide.
-impl<T: Record> DStream<T> {
+impl<T: Data> DStream<T> {
     /// The records of the last `length`, at each of this stream's own times.
     ///
     /// ```
@@ -36,7 +36,10 @@ impl<T: Record> DStream<T> {
     /// );
     /// ```
     #[track_caller]
-    pub fn window(&self, length: Duration) -> DStream<T> {
+    pub fn window(&self, length: Duration) -> DStream<T>
+    where
+        T: Record,
+    {
         self.window_as("window", Location::caller(), length, self.slide_duration())
     }
 
@@ -55,7 +58,10 @@ impl<T: Record> DStream<T> {
     /// assert_eq!(seen, [None, Some(vec![1, 2]), None, Some(vec![2, 3, 4])]);
     /// ```
     #[track_caller]
-    pub fn window_sliding(&self, length: Duration, slide: Duration) -> DStream<T> {
+    pub fn window_sliding(&self, length: Duration, slide: Duration) -> DStream<T>
+    where
+        T: Record,
+    {
         self.window_as("window", Location::caller(), length, slide)
     }
 
@@ -66,7 +72,10 @@ impl<T: Record> DStream<T> {
         site: &'static Location<'static>,
         length: Duration,
         slide: Duration,
-    ) -> DStream<T> {
+    ) -> DStream<T>
+    where
+        T: Record,
+    {
         let stream = self.over(operator, site, length, slide, |bounds| Window {
             parent: self.node.clone(),
             bounds,
@@ -87,7 +96,10 @@ impl<T: Record> DStream<T> {
         length: Duration,
         slide: Duration,
         body: impl FnOnce(Bounds) -> C,
-    ) -> DStream<U> {
+    ) -> DStream<U>
+    where
+        T: Record,
+    {
         let step = self.node.slide();
         let rules = self.graph.settings.spark_rules;
         let checked = Bounds::new(Asked { call: operator, site }, length, slide, step, rules);

@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::path::Path;
 
-use waterclock_base::{Record, Result};
+use waterclock_base::{Data, Record, Result};
 
 use super::{PartFile, Save, save};
 use crate::chunk::{Sink, Step};
@@ -11,7 +11,7 @@ use crate::rdd::object::{Frames, HEADER};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// Saves the records as bytes, to be read by [`Engine::object_file`](crate::Engine::object_file). The
     /// format is in docs/format.md.
     ///
@@ -30,7 +30,10 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn save_as_object_file(&self, dir: impl AsRef<Path>) -> Result<()> {
+    pub fn save_as_object_file(&self, dir: impl AsRef<Path>) -> Result<()>
+    where
+        T: Record,
+    {
         self.save_as_object_file_at("save_as_object_file", Location::caller(), dir.as_ref(), &Save::new())
     }
 
@@ -39,7 +42,10 @@ impl<T: Record> Rdd<T> {
     /// # Errors
     /// As there.
     #[track_caller]
-    pub fn save_as_object_file_with(&self, dir: impl AsRef<Path>, options: Save) -> Result<()> {
+    pub fn save_as_object_file_with(&self, dir: impl AsRef<Path>, options: Save) -> Result<()>
+    where
+        T: Record,
+    {
         self.save_as_object_file_at("save_as_object_file", Location::caller(), dir.as_ref(), &options)
     }
 
@@ -54,7 +60,10 @@ impl<T: Record> Rdd<T> {
         site: &'static Location<'static>,
         dir: &Path,
         options: &Save,
-    ) -> Result<()> {
+    ) -> Result<()>
+    where
+        T: Record,
+    {
         save(self, Asked { operator, site }, dir, options, |rdd, partition, cx, file| {
             file.write(&HEADER)?;
             let mut writing = Objects { cx, file, frames: Frames::default() };

@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::path::Path;
 
-use waterclock_base::{Record, Result, write_text_form};
+use waterclock_base::{Data, Record, Result, write_text_form};
 
 use super::{PartFile, Save, save};
 use crate::chunk::{Sink, Step};
@@ -15,7 +15,7 @@ use crate::task::TaskCx;
 /// A directory gets one file a partition, `part-00000` and so on, empty ones for empty partitions, and at
 /// last an empty file `_SUCCESS`. Attempts of tasks write below `_temporary` and are renamed when all have
 /// succeeded, so that failed and repeated attempts leave nothing behind.
-impl<T: Record> Rdd<T> {
+impl<T: Data> Rdd<T> {
     /// Saves the records as text, each in its text form on a line, in UTF-8.
     ///
     /// # Errors
@@ -32,7 +32,10 @@ impl<T: Record> Rdd<T> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn save_as_text_file(&self, dir: impl AsRef<Path>) -> Result<()> {
+    pub fn save_as_text_file(&self, dir: impl AsRef<Path>) -> Result<()>
+    where
+        T: Record,
+    {
         self.save_as_text_file_at("save_as_text_file", Location::caller(), dir.as_ref(), &Save::new())
     }
 
@@ -41,7 +44,10 @@ impl<T: Record> Rdd<T> {
     /// # Errors
     /// As there.
     #[track_caller]
-    pub fn save_as_text_file_with(&self, dir: impl AsRef<Path>, options: Save) -> Result<()> {
+    pub fn save_as_text_file_with(&self, dir: impl AsRef<Path>, options: Save) -> Result<()>
+    where
+        T: Record,
+    {
         self.save_as_text_file_at("save_as_text_file", Location::caller(), dir.as_ref(), &options)
     }
 
@@ -55,7 +61,10 @@ impl<T: Record> Rdd<T> {
         site: &'static Location<'static>,
         dir: &Path,
         options: &Save,
-    ) -> Result<()> {
+    ) -> Result<()>
+    where
+        T: Record,
+    {
         save(self, Asked { operator, site }, dir, options, |rdd, partition, cx, file| {
             rdd.compute(partition, cx, &mut Lines { cx, file, text: String::new() })
         })

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use waterclock_base::{Key, RddId, Record};
+use waterclock_base::{Data, Key, RddId, Record};
 
 use super::Keyed;
 use super::options::KeyedInput;
@@ -18,7 +18,7 @@ use crate::task::TaskCx;
 /// A dataset that is spread over the wanted partitions already is read where it is; only the others are
 /// shuffled. Value lists are in the order of (partition, position) of their dataset; rows are in the order
 /// in which their keys come, those of the first dataset first.
-impl<K: Key, V: Record> Rdd<(K, V)> {
+impl<K: Data, V: Data> Rdd<(K, V)> {
     /// For each key of either dataset the list of its values in each, empty where it has none.
     ///
     /// The values of a partition's keys are in memory together while it is computed.
@@ -32,7 +32,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn cogroup<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (Vec<V>, Vec<W>))> {
+    pub fn cogroup<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (Vec<V>, Vec<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.cogroup_at("cogroup", Location::caller(), other, &Keyed::follow_inputs())
     }
 
@@ -42,7 +46,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         &self,
         other: &Rdd<(K, W)>,
         options: Keyed<K>,
-    ) -> Rdd<(K, (Vec<V>, Vec<W>))> {
+    ) -> Rdd<(K, (Vec<V>, Vec<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.cogroup_at("cogroup", Location::caller(), other, &options)
     }
 
@@ -53,7 +61,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         site: &'static Location<'static>,
         other: &Rdd<(K, W)>,
         options: &Keyed<K>,
-    ) -> Rdd<(K, (Vec<V>, Vec<W>))> {
+    ) -> Rdd<(K, (Vec<V>, Vec<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         let by = Asked { operator, site };
         let inputs = [KeyedInput::of(self), KeyedInput::of(other)];
         match options.spread(self.engine(), by, &inputs) {
@@ -68,7 +80,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
 
     /// The same as [`cogroup`](Rdd::cogroup), by the name that reads better in a chain.
     #[track_caller]
-    pub fn group_with<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (Vec<V>, Vec<W>))> {
+    pub fn group_with<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (Vec<V>, Vec<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.cogroup_at("group_with", Location::caller(), other, &Keyed::follow_inputs())
     }
 
@@ -87,7 +103,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         &self,
         second: &Rdd<(K, W)>,
         third: &Rdd<(K, X)>,
-    ) -> Rdd<(K, (Vec<V>, Vec<W>, Vec<X>))> {
+    ) -> Rdd<(K, (Vec<V>, Vec<W>, Vec<X>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.cogroup3_with(second, third, Keyed::follow_inputs())
     }
 
@@ -98,7 +118,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         second: &Rdd<(K, W)>,
         third: &Rdd<(K, X)>,
         options: Keyed<K>,
-    ) -> Rdd<(K, (Vec<V>, Vec<W>, Vec<X>))> {
+    ) -> Rdd<(K, (Vec<V>, Vec<W>, Vec<X>))>
+    where
+        K: Key,
+        V: Record,
+    {
         let by = Asked { operator: "cogroup3", site: Location::caller() };
         let inputs = [KeyedInput::of(self), KeyedInput::of(second), KeyedInput::of(third)];
         match options.spread(self.engine(), by, &inputs) {
@@ -127,7 +151,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         second: &Rdd<(K, W)>,
         third: &Rdd<(K, X)>,
         fourth: &Rdd<(K, Y)>,
-    ) -> Rdd<(K, (Vec<V>, Vec<W>, Vec<X>, Vec<Y>))> {
+    ) -> Rdd<(K, (Vec<V>, Vec<W>, Vec<X>, Vec<Y>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.cogroup4_with(second, third, fourth, Keyed::follow_inputs())
     }
 
@@ -139,7 +167,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         third: &Rdd<(K, X)>,
         fourth: &Rdd<(K, Y)>,
         options: Keyed<K>,
-    ) -> Rdd<(K, (Vec<V>, Vec<W>, Vec<X>, Vec<Y>))> {
+    ) -> Rdd<(K, (Vec<V>, Vec<W>, Vec<X>, Vec<Y>))>
+    where
+        K: Key,
+        V: Record,
+    {
         let by = Asked { operator: "cogroup4", site: Location::caller() };
         let inputs =
             [KeyedInput::of(self), KeyedInput::of(second), KeyedInput::of(third), KeyedInput::of(fourth)];

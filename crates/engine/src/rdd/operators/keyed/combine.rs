@@ -14,7 +14,7 @@ use crate::shuffle::{Combine, ExpectedKeys, Merge, combined};
 ///
 /// Rows come in the order in which their keys came; the values of a key are combined in the order of
 /// (partition, position), never in order of arrival.
-impl<K: Key, V: Record> Rdd<(K, V)> {
+impl<K: Data, V: Data> Rdd<(K, V)> {
     /// The values of each key, combined by `f`, which must be associative.
     ///
     /// ```
@@ -24,7 +24,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn reduce_by_key(&self, f: impl Fn(V, V) -> V + Send + Sync + 'static) -> Rdd<(K, V)> {
+    pub fn reduce_by_key(&self, f: impl Fn(V, V) -> V + Send + Sync + 'static) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.reduce_by_key_with(f, Keyed::follow_inputs())
     }
 
@@ -34,7 +38,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         &self,
         f: impl Fn(V, V) -> V + Send + Sync + 'static,
         options: Keyed<K>,
-    ) -> Rdd<(K, V)> {
+    ) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.combine_at(
             "reduce_by_key",
             Location::caller(),
@@ -55,13 +63,21 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn group_by_key(&self) -> Rdd<(K, Vec<V>)> {
+    pub fn group_by_key(&self) -> Rdd<(K, Vec<V>)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.group_by_key_with(Keyed::follow_inputs())
     }
 
     /// [`group_by_key`](Rdd::group_by_key) with options. Lists are not made before the shuffle.
     #[track_caller]
-    pub fn group_by_key_with(&self, options: Keyed<K>) -> Rdd<(K, Vec<V>)> {
+    pub fn group_by_key_with(&self, options: Keyed<K>) -> Rdd<(K, Vec<V>)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.group_by_key_at("group_by_key", Location::caller(), &options)
     }
 
@@ -71,7 +87,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         operator: &'static str,
         site: &'static Location<'static>,
         options: &Keyed<K>,
-    ) -> Rdd<(K, Vec<V>)> {
+    ) -> Rdd<(K, Vec<V>)>
+    where
+        K: Key,
+        V: Record,
+    {
         let options = options.clone().map_side_combine(false);
         self.combine_at(operator, site, &options, Arc::new(GroupValues), &ExpectedKeys::default())
     }
@@ -94,7 +114,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         create: impl Fn(V) -> C + Send + Sync + 'static,
         add: impl Fn(C, V) -> C + Send + Sync + 'static,
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
-    ) -> Rdd<(K, C)> {
+    ) -> Rdd<(K, C)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.combine_by_key_with(create, add, merge, Keyed::follow_inputs())
     }
 
@@ -106,7 +130,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         add: impl Fn(C, V) -> C + Send + Sync + 'static,
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
         options: Keyed<K>,
-    ) -> Rdd<(K, C)> {
+    ) -> Rdd<(K, C)>
+    where
+        K: Key,
+        V: Record,
+    {
         let combine = Arc::new(CombineValues { create, add, merge });
         self.combine_at("combine_by_key", Location::caller(), &options, combine, &ExpectedKeys::default())
     }
@@ -127,7 +155,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         zero: C,
         add: impl Fn(C, V) -> C + Clone + Send + Sync + 'static,
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
-    ) -> Rdd<(K, C)> {
+    ) -> Rdd<(K, C)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.aggregate_by_key_with(zero, add, merge, Keyed::follow_inputs())
     }
 
@@ -139,7 +171,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         add: impl Fn(C, V) -> C + Clone + Send + Sync + 'static,
         merge: impl Fn(C, C) -> C + Send + Sync + 'static,
         options: Keyed<K>,
-    ) -> Rdd<(K, C)> {
+    ) -> Rdd<(K, C)>
+    where
+        K: Key,
+        V: Record,
+    {
         let first = add.clone();
         let create = move |value| first(zero.clone(), value);
         let combine = Arc::new(CombineValues { create, add, merge });
@@ -157,7 +193,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn fold_by_key(&self, zero: V, f: impl Fn(V, V) -> V + Clone + Send + Sync + 'static) -> Rdd<(K, V)> {
+    pub fn fold_by_key(&self, zero: V, f: impl Fn(V, V) -> V + Clone + Send + Sync + 'static) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.fold_by_key_with(zero, f, Keyed::follow_inputs())
     }
 
@@ -168,7 +208,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         zero: V,
         f: impl Fn(V, V) -> V + Clone + Send + Sync + 'static,
         options: Keyed<K>,
-    ) -> Rdd<(K, V)> {
+    ) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         let (first, merge) = (f.clone(), f.clone());
         let create = move |value| first(zero.clone(), value);
         let combine = Arc::new(CombineValues { create, add: f, merge });
@@ -184,7 +228,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         options: &Keyed<K>,
         combine: Arc<A>,
         expected: &ExpectedKeys,
-    ) -> Rdd<(K, C)> {
+    ) -> Rdd<(K, C)>
+    where
+        K: Key,
+        V: Record,
+    {
         let by = Asked { operator, site };
         let partitioner = match options.spread(self.engine(), by, &[KeyedInput::of(self)]) {
             Ok(partitioner) => partitioner,

@@ -14,7 +14,7 @@ use crate::rdd::{Asked, Rdd};
 /// Each value of a key in this dataset meets each of the key in the other: a key with m and n values gives
 /// m·n rows, the first value's rows first. Keys come in the order in which the first dataset has them, then
 /// those that only the second has. What is shuffled, see [`cogroup`](Rdd::cogroup).
-impl<K: Key, V: Record> Rdd<(K, V)> {
+impl<K: Data, V: Data> Rdd<(K, V)> {
     /// The values of the keys that both datasets have.
     ///
     /// ```
@@ -26,13 +26,21 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn join<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (V, W))> {
+    pub fn join<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (V, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.join_at("join", Location::caller(), other, &Keyed::follow_inputs())
     }
 
     /// [`join`](Rdd::join) with options.
     #[track_caller]
-    pub fn join_with<W: Record>(&self, other: &Rdd<(K, W)>, options: Keyed<K>) -> Rdd<(K, (V, W))> {
+    pub fn join_with<W: Record>(&self, other: &Rdd<(K, W)>, options: Keyed<K>) -> Rdd<(K, (V, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.join_at("join", Location::caller(), other, &options)
     }
 
@@ -43,7 +51,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         site: &'static Location<'static>,
         other: &Rdd<(K, W)>,
         options: &Keyed<K>,
-    ) -> Rdd<(K, (V, W))> {
+    ) -> Rdd<(K, (V, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         let lists = self.cogroup_at(operator, site, other, options);
         expanded(&lists, Asked { operator, site }, |(left, right), out| cross(left, right, out))
     }
@@ -59,7 +71,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn left_outer_join<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (V, Option<W>))> {
+    pub fn left_outer_join<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (V, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.left_outer_join_at("left_outer_join", Location::caller(), other, &Keyed::follow_inputs())
     }
 
@@ -69,7 +85,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         &self,
         other: &Rdd<(K, W)>,
         options: Keyed<K>,
-    ) -> Rdd<(K, (V, Option<W>))> {
+    ) -> Rdd<(K, (V, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.left_outer_join_at("left_outer_join", Location::caller(), other, &options)
     }
 
@@ -80,7 +100,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         site: &'static Location<'static>,
         other: &Rdd<(K, W)>,
         options: &Keyed<K>,
-    ) -> Rdd<(K, (V, Option<W>))> {
+    ) -> Rdd<(K, (V, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         let lists = self.cogroup_at(operator, site, other, options);
         expanded(&lists, Asked { operator, site }, |(left, right), out| cross(left, optional(right), out))
     }
@@ -96,7 +120,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn right_outer_join<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (Option<V>, W))> {
+    pub fn right_outer_join<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (Option<V>, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.right_outer_join_at("right_outer_join", Location::caller(), other, &Keyed::follow_inputs())
     }
 
@@ -106,7 +134,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         &self,
         other: &Rdd<(K, W)>,
         options: Keyed<K>,
-    ) -> Rdd<(K, (Option<V>, W))> {
+    ) -> Rdd<(K, (Option<V>, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.right_outer_join_at("right_outer_join", Location::caller(), other, &options)
     }
 
@@ -117,7 +149,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         site: &'static Location<'static>,
         other: &Rdd<(K, W)>,
         options: &Keyed<K>,
-    ) -> Rdd<(K, (Option<V>, W))> {
+    ) -> Rdd<(K, (Option<V>, W))>
+    where
+        K: Key,
+        V: Record,
+    {
         let lists = self.cogroup_at(operator, site, other, options);
         expanded(&lists, Asked { operator, site }, |(left, right), out| cross(optional(left), right, out))
     }
@@ -134,7 +170,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn full_outer_join<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (Option<V>, Option<W>))> {
+    pub fn full_outer_join<W: Record>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, (Option<V>, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.full_outer_join_at("full_outer_join", Location::caller(), other, &Keyed::follow_inputs())
     }
 
@@ -144,7 +184,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         &self,
         other: &Rdd<(K, W)>,
         options: Keyed<K>,
-    ) -> Rdd<(K, (Option<V>, Option<W>))> {
+    ) -> Rdd<(K, (Option<V>, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         self.full_outer_join_at("full_outer_join", Location::caller(), other, &options)
     }
 
@@ -155,7 +199,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         site: &'static Location<'static>,
         other: &Rdd<(K, W)>,
         options: &Keyed<K>,
-    ) -> Rdd<(K, (Option<V>, Option<W>))> {
+    ) -> Rdd<(K, (Option<V>, Option<W>))>
+    where
+        K: Key,
+        V: Record,
+    {
         let lists = self.cogroup_at(operator, site, other, options);
         expanded(&lists, Asked { operator, site }, |(left, right), out| {
             cross(optional(left), optional(right), out)

@@ -14,7 +14,7 @@ use crate::shuffle::{Combine, ExpectedKeys, Merge, combined, warn_if_crowded};
 use crate::table::Table;
 use crate::task::TaskCx;
 
-impl<K: Key, V: Record> Rdd<(K, V)> {
+impl<K: Data, V: Data> Rdd<(K, V)> {
     /// The pairs whose key `other` does not have, duplicates and all, each partition in the order of
     /// (partition, position).
     ///
@@ -30,7 +30,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn subtract_by_key<W: Data>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, V)> {
+    pub fn subtract_by_key<W: Data>(&self, other: &Rdd<(K, W)>) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         let options = match self.spread() {
             Some(mine) => Keyed::new().partitioner(mine),
             None => Keyed::new().partitions(self.engine().keyed_partitions(self.partitions())),
@@ -40,7 +44,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
 
     /// [`subtract_by_key`](Rdd::subtract_by_key) with options.
     #[track_caller]
-    pub fn subtract_by_key_with<W: Data>(&self, other: &Rdd<(K, W)>, options: Keyed<K>) -> Rdd<(K, V)> {
+    pub fn subtract_by_key_with<W: Data>(&self, other: &Rdd<(K, W)>, options: Keyed<K>) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.subtract_by_key_at("subtract_by_key", Location::caller(), other, &options)
     }
 
@@ -51,7 +59,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         site: &'static Location<'static>,
         other: &Rdd<(K, W)>,
         options: &Keyed<K>,
-    ) -> Rdd<(K, V)> {
+    ) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         let by = Asked { operator, site };
         let keys = other.map_at(operator, site, |(key, _)| (key, ())).keeping_partitioner_of(other);
         let inputs = [KeyedInput::of(self), KeyedInput::of(&keys)];

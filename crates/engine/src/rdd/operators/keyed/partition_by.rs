@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use waterclock_base::{Key, Record};
+use waterclock_base::{Data, Key, Record};
 
 use super::Keyed;
 use super::options::KeyedInput;
@@ -11,7 +11,7 @@ use crate::rdd::{Asked, Rdd};
 use crate::shuffle::routed_by;
 
 /// # Pairs: where keys are
-impl<K: Key, V: Record> Rdd<(K, V)> {
+impl<K: Data, V: Data> Rdd<(K, V)> {
     /// The same records, spread by key as `options` say; a dataset that is spread so already is given back
     /// as it is. Within a partition records are in the order of (partition, position) that they had.
     ///
@@ -24,7 +24,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn partition_by(&self, options: Keyed<K>) -> Rdd<(K, V)> {
+    pub fn partition_by(&self, options: Keyed<K>) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         self.partition_by_at("partition_by", Location::caller(), &options)
     }
 
@@ -34,7 +38,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
         operator: &'static str,
         site: &'static Location<'static>,
         options: &Keyed<K>,
-    ) -> Rdd<(K, V)> {
+    ) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         let by = Asked { operator, site };
         match options.spread(self.engine(), by, &[KeyedInput::of(self)]) {
             Ok(partitioner) => self.spread_by(by, &partitioner),
@@ -43,7 +51,11 @@ impl<K: Key, V: Record> Rdd<(K, V)> {
     }
 
     /// The same records where `partitioner` says; no shuffle if they are there already.
-    pub(crate) fn spread_by(&self, by: Asked, partitioner: &Partitioner<K>) -> Rdd<(K, V)> {
+    pub(crate) fn spread_by(&self, by: Asked, partitioner: &Partitioner<K>) -> Rdd<(K, V)>
+    where
+        K: Key,
+        V: Record,
+    {
         if self.partitioner() == Some(&partitioner.id()) {
             return self.clone();
         }

@@ -9,7 +9,7 @@ use crate::rdd::operators::Draw;
 use crate::rdd::{Asked, Rdd};
 
 /// # Pairs: by chance
-impl<K: Key, V: Data> Rdd<(K, V)> {
+impl<K: Data, V: Data> Rdd<(K, V)> {
     /// A sample of the pairs, each key with its own fraction; pairs of a key without one are left out.
     ///
     /// What is drawn, and which fractions there can be, see [`sample`](Rdd::sample).
@@ -23,12 +23,10 @@ impl<K: Key, V: Data> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn sample_by_key(
-        &self,
-        with_replacement: bool,
-        fractions: HashMap<K, f64>,
-        seed: u64,
-    ) -> Rdd<(K, V)> {
+    pub fn sample_by_key(&self, with_replacement: bool, fractions: HashMap<K, f64>, seed: u64) -> Rdd<(K, V)>
+    where
+        K: Key,
+    {
         let by = Asked { operator: "sample_by_key", site: Location::caller() };
         let draws: Result<HashMap<K, Draw>, _> = fractions
             .into_iter()

@@ -5,7 +5,7 @@ use std::ops::{Bound, RangeBounds};
 use std::panic::Location;
 use std::sync::Arc;
 
-use waterclock_base::{Key, Record, Result};
+use waterclock_base::{Data, Key, Record, Result};
 
 use super::Keyed;
 use super::options::KeyedInput;
@@ -15,7 +15,7 @@ use crate::rdd::{Asked, Compute, Define, Rdd};
 use crate::task::TaskCx;
 
 /// # Pairs: in order of the keys
-impl<K: Key + Ord, V: Record> Rdd<(K, V)> {
+impl<K: Data, V: Data> Rdd<(K, V)> {
     /// The pairs in the order of their keys, ascending or descending, in at most `partitions` partitions;
     /// pairs with equal keys in the order of (partition, position). See [`sort`](Rdd::sort) for how.
     ///
@@ -29,7 +29,11 @@ impl<K: Key + Ord, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn sort_by_key(&self, ascending: bool, partitions: usize) -> Result<Rdd<(K, V)>> {
+    pub fn sort_by_key(&self, ascending: bool, partitions: usize) -> Result<Rdd<(K, V)>>
+    where
+        K: Key + Ord,
+        V: Record,
+    {
         let by = Asked { operator: "sort_by_key", site: Location::caller() };
         let ranges = self.ranges(by, Arc::new(|(key, _): &(K, V)| key.clone()), ascending, partitions)?;
         Ok(self.spread_by(by, &ranges).sorted_within(by, ascending))
@@ -47,7 +51,11 @@ impl<K: Key + Ord, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn repartition_and_sort_within_partitions(&self, options: Keyed<K>) -> Rdd<(K, V)> {
+    pub fn repartition_and_sort_within_partitions(&self, options: Keyed<K>) -> Rdd<(K, V)>
+    where
+        K: Key + Ord,
+        V: Record,
+    {
         let by = Asked { operator: "repartition_and_sort_within_partitions", site: Location::caller() };
         match options.spread(self.engine(), by, &[KeyedInput::of(self)]) {
             Ok(partitioner) => self.spread_by(by, &partitioner).sorted_within(by, true),
@@ -55,7 +63,11 @@ impl<K: Key + Ord, V: Record> Rdd<(K, V)> {
         }
     }
 
-    fn sorted_within(&self, by: Asked, ascending: bool) -> Rdd<(K, V)> {
+    fn sorted_within(&self, by: Asked, ascending: bool) -> Rdd<(K, V)>
+    where
+        K: Key + Ord,
+        V: Record,
+    {
         let known = self.partitioner().copied();
         self.map_partitions_at(by.operator, by.site, known, move |_, pairs| {
             let mut pairs: Vec<(K, V)> = pairs.collect();
@@ -80,7 +92,11 @@ impl<K: Key + Ord, V: Record> Rdd<(K, V)> {
     /// # Ok::<(), waterclock_base::Error>(())
     /// ```
     #[track_caller]
-    pub fn filter_by_range(&self, range: impl RangeBounds<K> + Send + Sync + 'static) -> Rdd<(K, V)> {
+    pub fn filter_by_range(&self, range: impl RangeBounds<K> + Send + Sync + 'static) -> Rdd<(K, V)>
+    where
+        K: Key + Ord,
+        V: Record,
+    {
         let by = Asked { operator: "filter_by_range", site: Location::caller() };
         let within = match self.partitions_in(&range) {
             Some((first, count)) if count < self.partitions() => {
@@ -93,7 +109,11 @@ impl<K: Key + Ord, V: Record> Rdd<(K, V)> {
     }
 
     /// The first of the partitions that may hold keys of the range, and how many they are.
-    fn partitions_in(&self, range: &impl RangeBounds<K>) -> Option<(usize, usize)> {
+    fn partitions_in(&self, range: &impl RangeBounds<K>) -> Option<(usize, usize)>
+    where
+        K: Key + Ord,
+        V: Record,
+    {
         let ranges = self.spread::<K>()?;
         let order = ranges.order()?;
         let place = |bound: Bound<&K>| match bound {
