@@ -390,7 +390,10 @@ fn ticks_are_merged_while_too_many_batches_wait() {
     while ssc.status().merged_ticks < 3 {
         std::thread::yield_now();
     }
-    drop(open_all(open));
+    let _open = open_all(open);
+    while ssc.status().completed_batches < 2 {
+        std::thread::yield_now();
+    }
     clock.advance_batches(1);
     assert_eq!(ssc.status().merged_ticks, 3);
     let taken: Vec<i32> = seen.all().into_iter().flat_map(|(_, batch)| batch).collect();
