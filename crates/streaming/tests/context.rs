@@ -85,8 +85,10 @@ fn a_start_that_fails_leaves_nothing_running() {
     assert_eq!(seen.sorted_at(1), [1]);
     ssc.stop(Stop::Now).unwrap();
 
+    let mut rules = SparkRules::default();
+    rules.failed_start_stops = true;
     let builder = StreamingContext::builder("no output").batch_interval(SECOND);
-    let (ssc, _) = manual(builder.spark_rules(SparkRules::all())).unwrap();
+    let (ssc, _) = manual(builder.spark_rules(rules)).unwrap();
     assert!(ssc.start().is_err());
     assert_eq!(ssc.state(), ContextState::Stopped);
 }
