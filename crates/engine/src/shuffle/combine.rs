@@ -119,9 +119,7 @@ pub(crate) fn warn_if_crowded<K: Key, C>(table: &Table<K, C>, warned: &mut bool,
 impl<K: Key, V: Data, C: Record, A: Combine<V, C>> Sink<(K, V)> for Adder<'_, K, C, A> {
     fn push(&mut self, chunk: &mut Vec<(K, V)>) -> Step {
         let before = self.begin()?;
-        for (key, value) in chunk.drain(..) {
-            self.combine.add(self.table.value(key), value);
-        }
+        self.table.add_all(chunk, |slot, value| self.combine.add(slot, value));
         self.cx.leave(before);
         Ok(())
     }
@@ -192,9 +190,7 @@ impl<K: Key, C: Record, A: Merge<C>> Sink<(K, C)> for Merger<'_, K, C, A> {
     fn push(&mut self, chunk: &mut Vec<(K, C)>) -> Step {
         self.cx.check()?;
         let before = self.cx.enter(self.operator);
-        for (key, other) in chunk.drain(..) {
-            self.combine.merge(self.table.value(key), other);
-        }
+        self.table.add_all(chunk, |slot, other| self.combine.merge(slot, other));
         self.cx.leave(before);
         Ok(())
     }
