@@ -2,7 +2,7 @@
 
 use waterclock_base::{Lent, Text, for_each_line};
 
-use crate::chunk::{CHUNK, Sink, Step};
+use crate::chunk::{Sink, Step};
 use crate::task::TaskCx;
 
 /// Text is handed on in pieces of about this size: they stay in the processor's cache from the one who finds
@@ -43,12 +43,16 @@ fn piece_end(text: &[u8]) -> usize {
     end.map_or(text.len(), |end| end + 1)
 }
 
+/// Lines that are lent in one call: few enough that their bytes are still in the nearest cache when the
+/// operator looks at them.
+const LINES: usize = 128;
+
 fn lend_lines(piece: &str, out: &mut dyn Sink<Text>) -> Step {
-    let mut lines: Vec<Lent<'_>> = Vec::with_capacity(CHUNK);
+    let mut lines: Vec<Lent<'_>> = Vec::with_capacity(LINES);
     let mut step = Ok(());
     for_each_line(piece, |line| {
         lines.push(Lent::new(line));
-        if lines.len() == CHUNK {
+        if lines.len() == LINES {
             if step.is_ok() {
                 step = lend(&lines, out);
             }
@@ -60,8 +64,12 @@ fn lend_lines(piece: &str, out: &mut dyn Sink<Text>) -> Step {
 }
 
 fn lend(lines: &[Lent<'_>], out: &mut dyn Sink<Text>) -> Step {
-    let texts: Vec<&Text> = lines.iter().map(|line| &**line).collect();
-    out.lend(&texts)
+    const NONE: &Text = &Text::EMPTY;
+    let mut texts = [NONE; LINES];
+    for (text, line) in texts.iter_mut().zip(lines) {
+        *text = line;
+    }
+    out.lend(&texts[..lines.len()])
 }
 
 #[cfg(test)]

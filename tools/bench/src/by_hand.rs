@@ -8,7 +8,7 @@ use crate::measure::{Measure, Report};
 
 /// Parses each line, groups by category, sums quantity and revenue; one thread for each part of the file.
 pub(crate) fn records(input: &Input, options: &Options) -> Report {
-    let (warm, batches) = (2, options.batches.unwrap_or(8));
+    let (warm, batches) = (2, options.batches.unwrap_or(20));
     let mut check = 0;
     let mut measure = Measure::start();
     for batch in 0..warm + batches {
