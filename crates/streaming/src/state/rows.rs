@@ -22,8 +22,12 @@ impl<K: Hash + Eq, V> Rows<K, V> {
         Rows { index: HashTable::new(), rows: Vec::new(), holes: 0, hasher, epoch: 0 }
     }
 
+    /// One more than the last place that a row may have.
+    pub(crate) fn places(&self) -> usize {
+        self.rows.len()
+    }
+
     /// How many rows.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.rows.len() - self.holes
     }
@@ -100,10 +104,15 @@ impl<K: Hash + Eq, V> Rows<K, V> {
         true
     }
 
-    /// A table like this one, without rows.
-    pub(crate) fn emptied(&self) -> Self {
-        let hasher = self.hasher.clone();
-        Rows { index: HashTable::new(), rows: Vec::new(), holes: 0, hasher, epoch: self.epoch + 1 }
+    /// A table without rows that hashes as this one does, with room for so many.
+    pub(crate) fn like<W>(&self, capacity: usize) -> Rows<K, W> {
+        Rows {
+            index: HashTable::with_capacity(capacity),
+            rows: Vec::with_capacity(capacity),
+            holes: 0,
+            hasher: self.hasher.clone(),
+            epoch: self.epoch + 1,
+        }
     }
 
     /// The rows with their places, in insertion order.

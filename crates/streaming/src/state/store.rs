@@ -1,6 +1,7 @@
 //! Base tables, deltas and pins of one stream's state.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use waterclock_base::world::lock;
@@ -43,13 +44,6 @@ pub(crate) struct Delta<K, S> {
     pub(crate) expired: Option<BatchTime>,
 }
 
-impl<K, S> Delta<K, S> {
-    /// No change yet, over the base of this epoch.
-    pub(crate) fn new(time: BatchTime, epoch: u64, rows: Rows<K, Changed<S>>) -> Self {
-        Delta { time, epoch, rows, from_scratch: false, expired: None }
-    }
-}
-
 /// The folded state of one partition.
 struct Base<K, S> {
     rows: Rows<K, Entry<S>>,
@@ -72,6 +66,8 @@ pub(crate) struct StateStore<K, S> {
     pins: Mutex<BTreeMap<BatchTime, usize>>,
     /// The newest version that is committed.
     committed: Mutex<Option<BatchTime>>,
+    /// How many keys the newest delta changed, so that the next one is made large enough at once.
+    expected: AtomicUsize,
 }
 
 /// Keeps a version readable until dropped.
@@ -112,6 +108,7 @@ impl<K: Key, S: Data> StateStore<K, S> {
             seed,
             pins: Mutex::default(),
             committed: Mutex::default(),
+            expected: AtomicUsize::new(0),
         })
     }
 
@@ -144,11 +141,12 @@ impl<K: Key, S: Data> StateStore<K, S> {
             deltas.drain(..scratch);
         }
         let base = partition.base.read().unwrap_or_else(PoisonError::into_inner);
-        View { base, deltas }
+        View { base, deltas, expected: self.expected.load(Ordering::Relaxed) }
     }
 
     /// Adds what a task of the batch did.
     pub(crate) fn install(&self, partition: usize, delta: Delta<K, S>) {
+        self.expected.store(delta.rows.len(), Ordering::Relaxed);
         let mut deltas = lock(&self.partitions[partition].deltas);
         deltas.retain(|other| other.time != delta.time);
         deltas.push(Arc::new(delta));
@@ -198,7 +196,7 @@ impl<K: Key, S: Data> Partition<K, S> {
 impl<K: Key, S: Data> Base<K, S> {
     fn apply(&mut self, delta: Arc<Delta<K, S>>) {
         if delta.from_scratch {
-            let seed_rows = self.rows.emptied();
+            let seed_rows = self.rows.like(0);
             self.rows = seed_rows;
             if let Some(by_touch) = &mut self.by_touch {
                 by_touch.clear();
@@ -274,12 +272,14 @@ pub(crate) struct View<'s, K, S> {
     base: RwLockReadGuard<'s, Base<K, S>>,
     /// Oldest first.
     deltas: Vec<Arc<Delta<K, S>>>,
+    expected: usize,
 }
 
 impl<K: Key, S: Data> View<'_, K, S> {
-    /// The epoch that places are of.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.base.rows.epoch()
+    /// No change yet, for the batch of `time`.
+    pub(crate) fn delta(&self, time: BatchTime) -> Delta<K, S> {
+        let rows = self.base.rows.like(self.expected);
+        Delta { time, epoch: self.base.rows.epoch(), rows, from_scratch: false, expired: None }
     }
 
     /// Whether the base counts: not when a delta began from scratch.
@@ -305,6 +305,10 @@ impl<K: Key, S: Data> View<'_, K, S> {
     /// Shows every key with its state and the place of its row in the base: first the keys of the base in
     /// its order, then newer ones.
     pub(crate) fn for_each(&self, mut show: impl FnMut(Option<u32>, &K, &Entry<S>) -> Step) -> Step {
+        match &self.deltas[..] {
+            [delta] if !delta.from_scratch => return self.for_each_over(delta, show),
+            _ => {}
+        }
         if self.has_base() {
             for (at, (key, entry)) in self.base.rows.iter() {
                 if self.deltas.is_empty() {
@@ -322,6 +326,34 @@ impl<K: Key, S: Data> View<'_, K, S> {
             }
         }
         Ok(())
+    }
+
+    /// The same over one delta, the usual case: it is laid over the base by place, without looking keys up.
+    fn for_each_over(
+        &self,
+        delta: &Delta<K, S>,
+        mut show: impl FnMut(Option<u32>, &K, &Entry<S>) -> Step,
+    ) -> Step {
+        let mut changes: Vec<Option<&Change<S>>> = vec![None; self.base.rows.places()];
+        let mut new = Vec::new();
+        let places_hold = delta.epoch == self.base.rows.epoch();
+        for (_, (key, changed)) in delta.rows.iter() {
+            match self.base.place(key, changed.at, places_hold) {
+                Some(at) => changes[at as usize] = Some(&changed.change),
+                None => new.push((key, &changed.change)),
+            }
+        }
+        for (at, (key, entry)) in self.base.rows.iter() {
+            match changes[at as usize] {
+                None | Some(Change::Same) => show(Some(at), key, entry)?,
+                Some(Change::Set(entry)) => show(Some(at), key, entry)?,
+                Some(Change::Removed) => {}
+            }
+        }
+        new.into_iter().try_for_each(|(key, change)| match change {
+            Change::Set(entry) => show(None, key, entry),
+            Change::Removed | Change::Same => Ok(()),
+        })
     }
 
     /// The state of a key that the `n`-th delta is the first to have.
@@ -373,7 +405,7 @@ mod tests {
     /// What a batch did: sets keys to values, or removes them.
     fn delta(store: &StateStore<char, i32>, t: i64, changes: &[(char, Option<i32>)]) -> Delta<char, i32> {
         let view = store.view(0, at(t - 1));
-        let mut delta = Delta::new(at(t), view.epoch(), Rows::new(store.seed()));
+        let mut delta = view.delta(at(t));
         for (key, value) in changes {
             let hash = delta.rows.hash(key);
             let (place, _) = view.find(hash, key);

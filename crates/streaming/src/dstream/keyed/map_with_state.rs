@@ -14,7 +14,7 @@ use super::update_state::last_of_each;
 use super::{State, StateSpec};
 use crate::dstream::DStream;
 use crate::graph::{AnyNode, BatchCx, Settled, StateKind, StreamCompute, StreamNode};
-use crate::state::{Change, Changed, Delta, Entry, Rows, StateStage, Update, Updated, View};
+use crate::state::{Change, Changed, Delta, Entry, StateStage, Update, Updated, View};
 
 impl<K: Data, V: Data> DStream<(K, V)> {
     /// Calls a function with each record and the state of its key; gives what the function answers, in the
@@ -250,7 +250,7 @@ where
     }
 
     fn update(&self, partition: usize, before: &View<'_, K, S>, cx: &TaskCx) -> Step<Updated<K, S, M>> {
-        let mut delta = Delta::new(self.time, before.epoch(), Rows::new(self.seed));
+        let mut delta = before.delta(self.time);
         for (key, state) in last_of_each(self.initial.as_ref(), partition, self.seed, cx)? {
             let change = Change::Set(Entry { state, touched: self.time });
             delta.rows.insert(delta.rows.hash(&key), key, Changed { at: None, change });

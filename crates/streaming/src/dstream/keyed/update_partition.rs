@@ -11,7 +11,7 @@ use super::state_stream::{StateStream, snapshot};
 use super::update_state::{grouped, last_of_each, take};
 use crate::dstream::DStream;
 use crate::graph::{AnyNode, BatchCx, Settled, StateKind, StreamCompute, StreamNode};
-use crate::state::{Change, Changed, Delta, Entry, Rows, StateStage, Update, Updated, View};
+use crate::state::{Change, Changed, Entry, StateStage, Update, Updated, View};
 
 impl<K: Key, V: Record> DStream<(K, V)> {
     /// A state for each key, as [`update_state_by_key`](DStream::update_state_by_key), made by one call for
@@ -129,7 +129,7 @@ impl<K: Key, V: Record, S: Record> Update<K, S, ()> for Whole<K, V, S> {
         }
         rows.extend(groups.into_rows().map(|(key, values)| (key, values, None)));
         // What the function leaves out is gone: the delta begins from scratch.
-        let mut delta = Delta::new(self.time, before.epoch(), Rows::new(self.seed));
+        let mut delta = before.delta(self.time);
         delta.from_scratch = true;
         for (key, state) in (self.f)(self.time, rows) {
             let hash = delta.rows.hash(&key);

@@ -10,7 +10,7 @@ use super::StateOptions;
 use super::state_stream::{StateStream, snapshot};
 use crate::dstream::DStream;
 use crate::graph::{BatchCx, Settled, StateKind, StreamCompute, StreamNode};
-use crate::state::{Change, Changed, Delta, Entry, Rows, StateStage, Update, Updated, View};
+use crate::state::{Change, Changed, Entry, Rows, StateStage, Update, Updated, View};
 
 /// # Pairs: state across batches
 impl<K: Data, V: Data> DStream<(K, V)> {
@@ -182,7 +182,7 @@ where
 
     fn update(&self, partition: usize, before: &View<'_, K, S>, cx: &TaskCx) -> Step<Updated<K, S, ()>> {
         let mut groups = grouped(self.data.as_ref(), partition, self.seed, cx)?;
-        let mut delta = Delta::new(self.time, before.epoch(), Rows::new(self.seed));
+        let mut delta = before.delta(self.time);
         let mut change = |at: Option<u32>, key: &K, new: Vec<V>, old: Option<S>| {
             let known = old.is_some();
             let change = match (self.f)(self.time, key, new, old) {

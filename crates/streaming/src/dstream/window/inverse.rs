@@ -11,7 +11,7 @@ use super::bounds::{Asked, Bounds};
 use crate::dstream::DStream;
 use crate::dstream::keyed::{StateStream, snapshot};
 use crate::graph::{AnyNode, BatchCx, Settled, StateKind, StreamCompute, StreamNode};
-use crate::state::{Change, Changed, Delta, Entry, Rows, StateStage, Update, Updated, View};
+use crate::state::{Change, Changed, Delta, Entry, StateStage, Update, Updated, View};
 
 /// # Pairs: windows, incremental
 ///
@@ -219,7 +219,6 @@ where
         };
         let update = Slide {
             time,
-            seed: self.stream.versions.store().seed(),
             leaving: datasets(&then, &now)?,
             entering: datasets(&now, &then)?,
             from_scratch: newest.is_some() && follows.is_none(),
@@ -233,7 +232,6 @@ where
 /// Moves the window of a partition on by one slide.
 struct Slide<K: Key, V: Record, F, I> {
     time: BatchTime,
-    seed: u64,
     leaving: Vec<Rdd<(K, V)>>,
     entering: Vec<Rdd<(K, V)>>,
     from_scratch: bool,
@@ -258,7 +256,7 @@ where
         before: &View<'_, K, InWindow<V>>,
         cx: &TaskCx,
     ) -> Step<Updated<K, InWindow<V>, ()>> {
-        let mut delta = Delta::new(self.time, before.epoch(), Rows::new(self.seed));
+        let mut delta = before.delta(self.time);
         delta.from_scratch = self.from_scratch;
         let mut slider = Slider { slide: self, before, cx, delta, leaving: true };
         for rdd in &self.leaving {
