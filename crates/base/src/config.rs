@@ -39,8 +39,6 @@ pub struct Settings {
     pub checkpoint_dir: Option<PathBuf>,
     /// How long a receiver gathers records before it cuts a block (default 200 ms).
     pub block_interval: Duration,
-    /// Blocks that may wait to be stored before a receiver is held back (default 10).
-    pub block_queue: usize,
     /// Records a second that one receiver may take in (default: no limit).
     pub receiver_max_rate: Option<f64>,
     /// Whether the rate of receivers follows the speed of processing (default no).
@@ -85,7 +83,6 @@ impl Default for Settings {
             spill_dir: std::env::temp_dir(),
             checkpoint_dir: None,
             block_interval: Duration::from_millis(200),
-            block_queue: 10,
             receiver_max_rate: None,
             backpressure: false,
             backpressure_initial_rate: None,

@@ -211,6 +211,19 @@ pub enum Error {
         hint: &'static str,
     },
 
+    /// Something that took longer than it may.
+    #[error("{call}: {what} after {waited:?}; {hint}")]
+    Timeout {
+        /// The call that waited.
+        call: &'static str,
+        /// What was not done.
+        what: String,
+        /// How long it waited.
+        waited: Duration,
+        /// What to do.
+        hint: &'static str,
+    },
+
     /// Work that was called off.
     #[error("{job} was cancelled")]
     Cancelled {
@@ -252,7 +265,7 @@ impl Error {
         match self {
             Error::Batch { source, .. } | Error::Task { source, .. } => source.fault(),
             Error::Outside { .. } | Error::Receiver { .. } => Fault::Outside,
-            Error::Limit { .. } => Fault::Resource,
+            Error::Limit { .. } | Error::Timeout { .. } => Fault::Resource,
             Error::Internal { .. } => Fault::Bug,
             Error::Duration { .. }
             | Error::Definition { .. }
@@ -285,7 +298,8 @@ impl Error {
             | Error::Panic { .. }
             | Error::Action { .. }
             | Error::Encoding { .. }
-            | Error::Limit { .. } => Remedy::FixProgram,
+            | Error::Limit { .. }
+            | Error::Timeout { .. } => Remedy::FixProgram,
         }
     }
 

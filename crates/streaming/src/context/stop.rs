@@ -33,7 +33,7 @@ impl StreamingContext {
     ///
     /// # Errors
     /// [`Error::Lifecycle`] when called by a listener, whose thread the stop has to wait for;
-    /// [`Error::Limit`] when a graceful stop took longer than `graceful_stop_timeout`: what was left is
+    /// [`Error::Timeout`] when a graceful stop took longer than `graceful_stop_timeout`: what was left is
     /// then dropped.
     pub fn stop(&self, how: Stop) -> Result<()> {
         if on_listener_thread() {
@@ -43,12 +43,11 @@ impl StreamingContext {
         if self.inner.halt(how) {
             return Ok(());
         }
-        Err(Error::Limit {
-            operator: "stop".into(),
-            needed: self.inner.waiters.unfinished() as u64,
-            limit: "the time of a graceful stop",
-            available: u64::try_from(self.inner.patience().as_millis()).unwrap_or(u64::MAX),
-            hint: "batches were dropped; raise `graceful_stop_timeout`",
+        Err(Error::Timeout {
+            call: "stop",
+            what: "batches were still at work and were dropped".into(),
+            waited: self.inner.patience(),
+            hint: "raise `graceful_stop_timeout`, or the batch interval if batches take longer than that",
         })
     }
 }
