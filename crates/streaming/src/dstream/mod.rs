@@ -26,7 +26,8 @@ pub use output::{Collected, Output};
 /// # Refused operations
 /// Operations answer with a stream, not with a `Result`, so that they chain. One that asks for the
 /// impossible (a window that is no multiple of the slide, an operation after `start`) gives a stream that
-/// carries the error: `start` returns it; once the context runs, `await_termination` does; and
+/// carries the error: `start` returns it; once the context runs,
+/// [`check`](crate::StreamingContext::check) does, and the log; and
 /// [`checked`](DStream::checked) does at once.
 ///
 /// ```

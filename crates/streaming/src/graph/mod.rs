@@ -111,7 +111,7 @@ impl Graph {
     }
 
     /// Notes that an operation was refused. The context refuses to start until the program has looked at
-    /// it; when it runs already, `await_termination` tells.
+    /// it; when it runs already, `check` tells.
     pub(crate) fn refuse(&self, error: Error) -> Refusal {
         tracing::warn!(error = ?error, "an operation was refused");
         let mut state = self.state();
