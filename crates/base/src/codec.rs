@@ -1,7 +1,7 @@
 //! Records to bytes and back: postcard, whose wire format is published and fixed.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::data::Record;
 use crate::error::{Error, Result};
@@ -42,6 +42,45 @@ pub fn decode<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T> {
             what: format!("can't read a {}", std::any::type_name::<T>()),
             why: error.to_string(),
         }),
+    }
+}
+
+/// CRC-32C (Castagnoli) of some bytes, as iSCSI, ext4 and Kafka use it: the checksum of everything that
+/// Waterclock writes.
+///
+/// ```
+/// assert_eq!(waterclock_base::checksum([b"1234", &b"56789"[..]]), 0xE306_9283);
+/// ```
+pub fn checksum<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> u32 {
+    parts.into_iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part))
+}
+
+/// Bytes that are written as one run, not as a sequence of numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Run;
+        impl serde::de::Visitor<'_> for Run {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a run of bytes")
+            }
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+        deserializer.deserialize_byte_buf(Run)
     }
 }
 

@@ -27,16 +27,32 @@ pub struct Settings {
     pub speculation_multiplier: f64,
     /// The share of a stage's tasks that must have finished before any is called slow (default 0.75).
     pub speculation_quantile: f64,
-    /// What happens after a failed batch.
-    pub on_failure: FailurePolicy,
+    /// What happens after a failed batch (default: it is skipped; with a checkpoint: the context stops, and
+    /// the next start runs it again).
+    pub on_failure: Option<FailurePolicy>,
     /// Batches that may wait for their turn before further ticks are merged (default 100).
     pub max_waiting_batches: usize,
     /// Bytes for received, shuffled, cached and state data together (default: half of the machine's).
     pub memory_budget: u64,
     /// Where blocks that do not fit in memory go (default: the system's temporary directory).
     pub spill_dir: PathBuf,
-    /// Where state will be kept across restarts; only validated in this release, nothing is written.
+    /// Where everything is kept that a restart needs (default: nothing is kept).
     pub checkpoint_dir: Option<PathBuf>,
+    /// When what was written there counts as safe.
+    pub durability: Durability,
+    /// Whether state and sources without a name may be kept under one that is derived from the program
+    /// (default no).
+    pub allow_derived_names: bool,
+    /// State that is dropped from the checkpoint when the program no longer has it.
+    pub forget_state: Vec<String>,
+    /// Batches that are formed, at most, for the time in which the program did not run (default 1,000).
+    pub max_catch_up: u32,
+    /// Whether what a checkpoint holds is written by the thread that has it to say, instead of a thread of its
+    /// own (default no). Slower; for simulations, in which the order of things must be the same every time.
+    pub inline_log: bool,
+    /// Bytes of log after which the state is written anew; where the state is larger, its own size
+    /// (default 64 MiB).
+    pub snapshot_after_bytes: u64,
     /// How long a receiver gathers records before it cuts a block (default 200 ms).
     pub block_interval: Duration,
     /// Records a second that one receiver may take in (default: no limit).
@@ -77,11 +93,17 @@ impl Default for Settings {
             speculation: false,
             speculation_multiplier: 1.5,
             speculation_quantile: 0.75,
-            on_failure: FailurePolicy::Skip,
+            on_failure: None,
             max_waiting_batches: 100,
             memory_budget: crate::world::memory_bytes() / 2,
             spill_dir: std::env::temp_dir(),
             checkpoint_dir: None,
+            durability: Durability::Synced,
+            allow_derived_names: false,
+            forget_state: Vec::new(),
+            max_catch_up: 1000,
+            inline_log: false,
+            snapshot_after_bytes: 64 << 20,
             block_interval: Duration::from_millis(200),
             receiver_max_rate: None,
             backpressure: false,
@@ -96,6 +118,18 @@ impl Default for Settings {
             spark_rules: SparkRules::default(),
         }
     }
+}
+
+/// When something counts as safe on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// When the disk says that it has it: survives a crash of the machine.
+    #[default]
+    Synced,
+    /// When the operating system has it: survives the end of the process, however sudden, but not a crash
+    /// of the machine.
+    OsBuffered,
 }
 
 /// What the context does when a batch fails after all attempts of its tasks.
@@ -136,6 +170,8 @@ pub struct SparkRules {
     pub failed_start_stops: bool,
     /// A graceful stop lets two more batches be formed, not only the one that takes what was received.
     pub stop_after_second_tick: bool,
+    /// A batch is formed for every interval in which the program did not run, however many they are.
+    pub form_every_missed_batch: bool,
 }
 
 impl SparkRules {
@@ -150,6 +186,7 @@ impl SparkRules {
             accept_zero: true,
             failed_start_stops: true,
             stop_after_second_tick: true,
+            form_every_missed_batch: true,
         }
     }
 }

@@ -243,6 +243,17 @@ pub enum Error {
         source: Option<SharedError>,
     },
 
+    /// A checkpoint that the program can't go on from.
+    #[error("checkpoint {dir}: {why}; {hint}")]
+    Checkpoint {
+        /// Its directory.
+        dir: String,
+        /// What is wrong with it, or does not fit.
+        why: String,
+        /// What to do.
+        hint: &'static str,
+    },
+
     /// Something that must not happen.
     #[error("internal error: {what}; please report it")]
     Internal {
@@ -264,7 +275,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Batch { source, .. } | Error::Task { source, .. } => source.fault(),
-            Error::Outside { .. } | Error::Receiver { .. } => Fault::Outside,
+            Error::Outside { .. } | Error::Receiver { .. } | Error::Checkpoint { .. } => Fault::Outside,
             Error::Limit { .. } | Error::Timeout { .. } => Fault::Resource,
             Error::Internal { .. } => Fault::Bug,
             Error::Duration { .. }
@@ -288,7 +299,7 @@ impl Error {
             Error::Outside { .. } | Error::Receiver { .. } | Error::User { .. } | Error::Cancelled { .. } => {
                 Remedy::Retry
             }
-            Error::Lifecycle { .. } => Remedy::Restart,
+            Error::Lifecycle { .. } | Error::Checkpoint { .. } => Remedy::Restart,
             Error::Internal { .. } => Remedy::Report,
             Error::Duration { .. }
             | Error::Definition { .. }

@@ -136,6 +136,14 @@ impl Disk for Failing {
         self.change()?;
         RealDisk.rename(from, to)
     }
+    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.change()?;
+        RealDisk.open_or_create(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.change()?;
+        RealDisk.sync_dir(dir)
+    }
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         self.change()?;
         RealDisk.create_dir_all(dir)

@@ -12,6 +12,8 @@
 
 mod listen; // telling what happens
 
+mod checkpoint; // what outlives the process
+
 mod graph; // streams, erased
 
 mod block; // received records: blocks, and which batch has them

@@ -20,12 +20,13 @@
 
 use std::fmt::Debug;
 use std::panic::Location;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use waterclock_base::world::{Clock, ManualClock, Signal, SystemClock, spawn};
-use waterclock_base::{BatchTime, Data, Record, Result};
+use waterclock_base::{BatchTime, BoxError, Data, Record, Result};
 use waterclock_engine::{Engine, Rdd};
 
 use crate::context::{Builder, Stop, StreamingContext};
@@ -128,6 +129,46 @@ pub fn manual_context(app_name: &str, batch_interval: Duration) -> Result<(Strea
 pub fn manual(builder: Builder) -> Result<(StreamingContext, TestClock)> {
     let clock = ManualClock::new();
     let ssc = builder.clock(clock.clone()).build()?;
+    Ok((ssc.clone(), TestClock { clock, ssc }))
+}
+
+/// [`StreamingContext::get_or_create`] under a clock that begins at `now` and is moved by hand.
+///
+/// # Errors
+/// As `get_or_create`.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use waterclock_base::BatchTime;
+/// # use waterclock_streaming::{Stop, testing};
+/// # let dir = tempfile::tempdir()?;
+/// // Counts, is stopped, and goes on counting.
+/// let mut seen = Vec::new();
+/// for start in [0, 1000] {
+///     let (mut counts, start) = (None, BatchTime::from_millis(start));
+///     let (ssc, clock) = testing::get_or_create(dir.path(), start, |builder| {
+///         let ssc = builder.batch_interval(Duration::from_secs(1)).build()?;
+///         let words = ssc.queue_stream(vec![vec![("a", 1)], vec![("a", 10)]]).named("words");
+///         let words = words.map(|(word, n)| (word.to_owned(), n));
+///         let sum = |new: Vec<i32>, old: Option<i32>| Some(old.unwrap_or(0) + new.iter().sum::<i32>());
+///         counts = Some(words.update_state_by_key(sum).named("counts").collect_batches());
+///         Ok(ssc)
+///     })?;
+///     ssc.start()?;
+///     clock.advance_batches(1);
+///     seen.extend(counts.iter().flat_map(|counts| counts.sorted_at(1)));
+///     ssc.stop(Stop::Now)?;
+/// }
+/// assert_eq!(seen, [("a".to_owned(), 1), ("a".to_owned(), 11)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn get_or_create(
+    dir: impl Into<PathBuf>,
+    now: BatchTime,
+    create: impl FnOnce(Builder) -> Result<StreamingContext, BoxError>,
+) -> Result<(StreamingContext, TestClock)> {
+    let clock = ManualClock::at(now);
+    let ssc = StreamingContext::get_or_create(dir, |builder| create(builder.clock(clock.clone())))?;
     Ok((ssc.clone(), TestClock { clock, ssc }))
 }
 

@@ -50,6 +50,12 @@ impl Disk for Disturbed {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         RealDisk.rename(from, to)
     }
+    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        RealDisk.open_or_create(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir)
+    }
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         RealDisk.create_dir_all(dir)
     }

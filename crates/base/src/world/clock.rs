@@ -120,6 +120,13 @@ impl ManualClock {
         Arc::default()
     }
 
+    /// A clock that shows this time.
+    pub fn at(time: BatchTime) -> Arc<Self> {
+        let clock = Self::new();
+        *lock(&clock.micros) = time.as_millis().saturating_mul(1000);
+        clock
+    }
+
     /// Moves the clock forward and wakes whoever waits for a time that has come.
     pub fn advance(&self, by: Duration) {
         *lock(&self.micros) += i64::try_from(by.as_micros()).unwrap_or(i64::MAX);

@@ -35,6 +35,8 @@ pub struct DiskName {
 pub trait DiskFile: Read + Write + Seek + Send {
     /// Makes everything written so far survive a crash of the machine.
     fn sync(&self) -> io::Result<()>;
+    /// Takes the file for this process until it is closed. False when another process has it.
+    fn try_lock(&self) -> io::Result<bool>;
 }
 
 /// What files are read from and written to.
@@ -55,6 +57,10 @@ pub trait Disk: Send + Sync + 'static {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Gives a file another name, replacing what has it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Opens a file to read and write, making it where it is missing; what is in it stays.
+    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Makes the names in a directory (files made, renamed, deleted) survive a crash of the machine.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes a directory and those above it.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Deletes a file.
@@ -69,6 +75,14 @@ pub struct RealDisk;
 impl DiskFile for fs::File {
     fn sync(&self) -> io::Result<()> {
         self.sync_all()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match fs::File::try_lock(self) {
+            Ok(()) => Ok(true),
+            Err(fs::TryLockError::WouldBlock) => Ok(false),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
     }
 }
 
@@ -123,6 +137,20 @@ impl Disk for RealDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = fs::File::options();
+        Ok(Box::new(options.read(true).write(true).create(true).truncate(false).open(path)?))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        // Only Unix lets a directory be opened; elsewhere the file system keeps its names by itself.
+        #[cfg(unix)]
+        fs::File::open(dir)?.sync_all()?;
+        #[cfg(not(unix))]
+        let _ = dir;
+        Ok(())
     }
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {

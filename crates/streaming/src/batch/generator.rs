@@ -42,35 +42,45 @@ impl Ticker {
 /// The thread that ticks.
 pub(crate) struct Generator {
     signal: Arc<Signal>,
+    waiters: Arc<Waiters>,
     drain: Arc<Mutex<Option<Drain>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Generator {
-    /// Starts ticking: the first batch has the time `zero` plus one interval.
+    /// Starts ticking: the first batch begins at `from`. Where that is more than an interval ago, batches are
+    /// formed for the time since, as `missed` has it, before the clock is looked at.
     pub(crate) fn start(
         graph: Arc<Graph>,
         runner: Arc<Runner>,
         waiters: Arc<Waiters>,
-        zero: BatchTime,
+        from: BatchTime,
+        missed: Vec<BatchInterval>,
     ) -> Self {
         let signal = Signal::new();
         let drain = Arc::<Mutex<Option<Drain>>>::default();
         let settings = &graph.settings;
         let ticker = Ticker {
             interval: settings.batch_interval,
-            from: zero,
+            from,
             max_waiting: (!settings.spark_rules.one_batch_per_tick).then_some(settings.max_waiting_batches),
         };
-        let ticking =
-            Ticking { graph, runner, waiters, ticker, signal: signal.clone(), drain: drain.clone() };
-        let thread = spawn("generator", move || ticking.run(zero));
-        Generator { signal, drain, thread: Mutex::new(Some(thread)) }
+        let ticking = Ticking {
+            graph,
+            runner,
+            waiters: waiters.clone(),
+            ticker,
+            signal: signal.clone(),
+            drain: drain.clone(),
+        };
+        let thread = spawn("generator", move || ticking.run(from, missed));
+        Generator { signal, waiters, drain, thread: Mutex::new(Some(thread)) }
     }
 
     /// Says what is left to do before the ticks end. A tick that is at work already is not counted.
     pub(crate) fn drain(&self, how: Drain) {
         *lock(&self.drain) = Some(how);
+        self.waiters.stopping();
         self.signal.raise();
     }
 
@@ -94,9 +104,19 @@ struct Ticking {
 }
 
 impl Ticking {
-    fn run(mut self, zero: BatchTime) {
+    fn run(mut self, from: BatchTime, missed: Vec<BatchInterval>) {
         let clock = self.graph.engine.world().clock.clone();
-        let mut next = zero + self.ticker.interval;
+        let mut next = missed.last().map_or(from, |last| last.to) + self.ticker.interval;
+        for interval in missed {
+            // Nobody waits for these batches: they come as fast as they are run, no faster. A stop leaves what
+            // is missing to one more batch, or to the next start.
+            if !self.waiters.wait_for_room(self.graph.settings.max_waiting_batches) {
+                break;
+            }
+            self.ticker.from = interval.to;
+            self.form(interval, clock.now_micros());
+            self.waiters.ticked(interval.to);
+        }
         while !self.is_over() {
             let due = next.as_millis().saturating_mul(1000);
             if lock(&self.drain).is_some() {
@@ -128,7 +148,26 @@ impl Ticking {
             self.graph.bus.post(Event::TicksMerged { time: t, waiting });
             return;
         };
-        let inputs = self.graph.sources().iter().map(|source| source.cut(interval)).collect();
+        self.form(interval, now_micros);
+    }
+
+    /// Fixes what a batch reads, and gives it its place in line.
+    fn form(&self, interval: BatchInterval, now_micros: i64) {
+        let t = interval.to;
+        let fixed = match self.runner.keeper() {
+            Some(keeper) => keeper.cut(interval).map(|(inputs, ticket)| (inputs, Some(ticket))),
+            None => Ok((self.graph.sources().iter().map(|source| source.cut(interval).info).collect(), None)),
+        };
+        let (inputs, logged) = match fixed {
+            Ok(fixed) => fixed,
+            Err(error) => {
+                // Batches that can't be written down can't be run.
+                tracing::error!(batch = %t, error = ?error, "a batch can't be written down");
+                self.waiters.failed(error);
+                self.runner.halt();
+                return;
+            }
+        };
         let batch = BatchInfo {
             interval,
             inputs,
@@ -139,7 +178,7 @@ impl Ticking {
         };
         self.waiters.formed(t);
         self.graph.bus.post(Event::BatchSubmitted(batch.clone()));
-        self.runner.submit(batch);
+        self.runner.submit(batch, logged);
     }
 }
 

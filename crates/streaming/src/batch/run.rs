@@ -7,22 +7,31 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use waterclock_base::world::{JoinHandle, lock, spawn};
 use waterclock_base::{BatchInfo, BatchTime, Error, Event, FailurePolicy, OutputInfo, Result};
 
-use super::Waiters;
 use super::scheduler::{Schedule, Turn};
+use super::{Keeper, Waiters};
+use crate::checkpoint::Ticket;
 use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Settled, Source};
 use crate::job::{Job, call};
 
 struct State {
     schedule: Schedule,
     batches: HashMap<BatchTime, Batch>,
+    /// No batch is begun any more: one failed that later ones must not overtake.
+    halted: bool,
+    /// What is running was called off.
+    abandoned: bool,
     closed: bool,
 }
 
 /// A batch on its way.
 struct Batch {
     info: BatchInfo,
+    /// When its descriptor is durable, where it is logged: nothing of it may be seen before.
+    logged: Option<Ticket>,
     jobs: Vec<Arc<Job>>,
     errors: Vec<Error>,
+    /// Name and content hash of the outputs that succeeded.
+    outputs: Vec<(String, u64)>,
 }
 
 /// Ends the context.
@@ -49,6 +58,7 @@ pub(crate) struct Runner {
     state: Mutex<State>,
     changed: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    keeper: Option<Keeper>,
     stop: OnStop,
 }
 
@@ -58,12 +68,19 @@ impl Runner {
         graph: Arc<Graph>,
         waiters: Arc<Waiters>,
         zero: BatchTime,
+        keeper: Option<Keeper>,
         stop: impl Fn() + Send + Sync + 'static,
     ) -> Arc<Self> {
         let nodes = graph.reachable();
         let unread = graph.unread_sources();
         let has_state = nodes.iter().any(|node| node.info().state.is_some());
-        let state = State { schedule: Schedule::new(!has_state), batches: HashMap::new(), closed: false };
+        let state = State {
+            schedule: Schedule::new(!has_state),
+            batches: HashMap::new(),
+            halted: false,
+            abandoned: false,
+            closed: false,
+        };
         let threads = graph.settings.concurrent_jobs.max(1);
         let runner = Arc::new(Runner {
             graph,
@@ -74,6 +91,7 @@ impl Runner {
             state: Mutex::new(state),
             changed: Condvar::new(),
             threads: Mutex::default(),
+            keeper,
             stop: Box::new(stop),
         });
         for number in 0..threads {
@@ -85,10 +103,12 @@ impl Runner {
     }
 
     /// A batch takes its place in line.
-    pub(crate) fn submit(&self, info: BatchInfo) {
+    pub(crate) fn submit(&self, info: BatchInfo, logged: Option<Ticket>) {
         let time = info.time();
         let mut state = lock(&self.state);
-        state.batches.insert(time, Batch { info, jobs: Vec::new(), errors: Vec::new() });
+        state
+            .batches
+            .insert(time, Batch { info, logged, jobs: Vec::new(), errors: Vec::new(), outputs: Vec::new() });
         state.schedule.submit(time);
         drop(state);
         self.changed.notify_all();
@@ -118,7 +138,9 @@ impl Runner {
     fn next_turn(&self) -> Option<Turn> {
         let mut state = lock(&self.state);
         loop {
-            if let Some(turn) = state.schedule.next() {
+            if !state.halted
+                && let Some(turn) = state.schedule.next()
+            {
                 return Some(turn);
             }
             if state.closed {
@@ -175,7 +197,7 @@ impl Runner {
 
     /// How often a batch's work is tried.
     fn tries(&self) -> u32 {
-        match self.graph.settings.on_failure {
+        match self.graph.on_failure() {
             FailurePolicy::Retry { times } => times + 1,
             _ => 1,
         }
@@ -187,7 +209,9 @@ impl Runner {
         self.note_output(&info);
         self.graph.bus.post(Event::OutputOperationStarted(info.clone()));
         let cx = JobCx { time: t };
-        let outcome = retried(self.tries(), || call(&info.name, t, || (job.run)(&cx)));
+        let outcome = self
+            .await_logged(t)
+            .and_then(|()| retried(self.tries(), || call(&info.name, t, || (job.run)(&cx))));
         info.ended_micros = Some(self.now());
         if let Err(source) = outcome {
             let error = Error::Batch { time: t, output: info.name.clone(), source: Box::new(source) };
@@ -205,31 +229,87 @@ impl Runner {
     /// A batch's work is over: commits or drops what it did to state, lets go of old datasets, and tells.
     fn settle(&self, t: BatchTime) {
         let ended = self.now();
-        let Some(batch) = lock(&self.state).batches.remove(&t) else { return };
+        let Some(mut batch) = lock(&self.state).batches.remove(&t) else { return };
+        if batch.errors.is_empty() {
+            batch.errors.extend(self.complete(t).err());
+        }
+        let broken = self.write_down(t, &batch).map_err(|error| batch.errors.push(error)).is_err();
         let how = if batch.errors.is_empty() { Settled::Committed } else { Settled::Skipped };
+        let stops = broken || !batch.errors.is_empty() && self.graph.on_failure() == FailurePolicy::Stop;
         let mut info = batch.info;
         info.ended_micros = Some(ended);
         if let (true, Some(error)) = (info.outputs.is_empty(), batch.errors.first()) {
             info.outputs.push(failed_making(t, error));
         }
         for node in &self.nodes {
-            node.settle(t, how);
+            if let Some(state) = node.state() {
+                state.settle(t, how);
+            }
             node.forget(t, self.graph.settings.unpersist);
         }
         self.unread.iter().for_each(|source| source.forget(t));
         if self.graph.settings.backpressure {
             self.graph.sources().iter().for_each(|source| source.batch_completed(&info));
         }
-        let failed = !batch.errors.is_empty();
         for error in batch.errors {
             tracing::error!(batch = %t, error = ?error, "a batch failed");
             self.waiters.failed(error);
         }
         self.graph.bus.post(Event::BatchCompleted(info));
-        lock(&self.state).schedule.settled(t);
+        if let (Some(keeper), Settled::Committed) = (&self.keeper, how) {
+            keeper.settled(t);
+        }
+        {
+            let mut state = lock(&self.state);
+            state.halted |= stops;
+            state.schedule.settled(t);
+        }
         self.waiters.finished(t);
-        if failed && self.graph.settings.on_failure == FailurePolicy::Stop {
+        if stops {
             (self.stop)();
+        }
+    }
+
+    /// Makes what the batch should have made of the state and no output asked for.
+    fn complete(&self, t: BatchTime) -> Result<()> {
+        let mut states = self.nodes.iter().filter_map(|node| node.state());
+        states.try_for_each(|state| state.complete(t, &self.graph.engine))
+    }
+
+    /// Writes down how the batch ended and what it changed, before memory changes.
+    fn write_down(&self, t: BatchTime, batch: &Batch) -> Result<()> {
+        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let succeeded = batch.errors.is_empty();
+        let given_up = lock(&self.state).abandoned || self.graph.on_failure() == FailurePolicy::Stop;
+        if !succeeded && given_up {
+            // It is left as it is to the next start, which runs it again.
+            return Ok(());
+        }
+        keeper.ended(t, succeeded, batch.outputs.clone())
+    }
+
+    /// Begins no batch any more, and ends the context.
+    pub(crate) fn halt(&self) {
+        lock(&self.state).halted = true;
+        (self.stop)();
+    }
+
+    /// What is running will be cancelled, and is not to be taken for failed.
+    pub(crate) fn abandon(&self) {
+        lock(&self.state).abandoned = true;
+    }
+
+    /// What writes batches down.
+    pub(crate) fn keeper(&self) -> Option<&Keeper> {
+        self.keeper.as_ref()
+    }
+
+    /// Waits until the batch's descriptor is durable.
+    fn await_logged(&self, t: BatchTime) -> Result<()> {
+        let logged = self.change(t, |batch| batch.logged).flatten();
+        match (&self.keeper, logged) {
+            (Some(keeper), Some(ticket)) => keeper.wait(ticket),
+            _ => Ok(()),
         }
     }
 

@@ -12,6 +12,7 @@ struct State {
     ticked: Option<BatchTime>,
     unfinished: BTreeSet<BatchTime>,
     error: Option<Error>,
+    stopping: bool,
     stopped: bool,
 }
 
@@ -62,6 +63,17 @@ impl Waiters {
         lock(&self.state).unfinished.len()
     }
 
+    /// Waits until fewer than `most` batches are unfinished; false when there is no time left for that.
+    pub(crate) fn wait_for_room(&self, most: usize) -> bool {
+        self.wait_until(None, |state| state.stopping || state.unfinished.len() < most);
+        !lock(&self.state).stopping
+    }
+
+    /// The context is about to stop.
+    pub(crate) fn stopping(&self) {
+        self.change(|state| state.stopping = true);
+    }
+
     /// Waits until the tick of `t` and all batches up to it are done, or the context stopped.
     #[cfg(feature = "testing")]
     pub(crate) fn wait_for_batch(&self, t: BatchTime) {
@@ -72,6 +84,12 @@ impl Waiters {
         {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The last time that was ticked, if everything up to it succeeded.
+    pub(crate) fn nothing_left(&self) -> Option<BatchTime> {
+        let state = lock(&self.state);
+        state.ticked.filter(|_| state.unfinished.is_empty() && state.error.is_none())
     }
 
     /// Waits until the context stopped.

@@ -6,6 +6,7 @@
 
 mod budget; // how many received bytes may wait
 mod gather; // which blocks make one partition
+mod log; // blocks that outlive the process
 mod queue;
 mod waiters; // waiting on the clock, which budgets and receivers do // the blocks of one stream, by batch
 
@@ -15,6 +16,7 @@ use waterclock_engine::{Sink, Step, TaskCx, hand_lines};
 pub(crate) use budget::Charge;
 pub use budget::ReceivedBytes;
 pub use gather::gather;
+pub(crate) use log::{BlockLog, BlockRef, records as saved_records, saved as saved_block};
 pub(crate) use queue::BlockQueue;
 pub(crate) use waiters::{Stopwatch, Waiters};
 
@@ -24,6 +26,8 @@ pub struct ReceivedBlock<T> {
     records: Records<T>,
     metadata: Option<Box<str>>,
     charge: Charge,
+    /// How the log names it, where it is logged.
+    logged: Option<BlockRef>,
 }
 
 /// The records of a block, in the order in which they were stored.
@@ -53,7 +57,17 @@ struct LineForms<T> {
 
 impl<T> ReceivedBlock<T> {
     pub(crate) fn new(id: BlockId, records: Records<T>, metadata: Option<Box<str>>, charge: Charge) -> Self {
-        ReceivedBlock { id, records, metadata, charge }
+        ReceivedBlock { id, records, metadata, charge, logged: None }
+    }
+
+    /// Notes how the log names it.
+    pub(crate) fn set_logged(&mut self, logged: BlockRef) {
+        self.logged = Some(logged);
+    }
+
+    /// How the log names it, where it is logged.
+    pub(crate) fn logged(&self) -> Option<BlockRef> {
+        self.logged
     }
 
     /// Its stream and its number in it.

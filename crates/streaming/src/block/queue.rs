@@ -28,6 +28,17 @@ impl<T> BlockQueue<T> {
         self.waiting.push(Arc::new(block));
     }
 
+    /// Takes over a batch of another process. Blocks of the same time are put behind one another.
+    pub(crate) fn resume(&mut self, time: BatchTime, blocks: Vec<ReceivedBlock<T>>) {
+        self.last = self.last.max(Some(time));
+        self.batches.entry(time).or_default().extend(blocks.into_iter().map(Arc::new));
+    }
+
+    /// The batches that are not forgotten.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &Arc<ReceivedBlock<T>>> {
+        self.batches.values().flatten()
+    }
+
     /// Gives all waiting blocks to the batch of `time`. A time at or before the last one changes nothing:
     /// a batch that was formed once keeps its blocks.
     pub(crate) fn allocate(&mut self, time: BatchTime) {

@@ -8,10 +8,11 @@ use std::time::Duration;
 #[cfg(feature = "testing")]
 use waterclock_base::world::Clock;
 use waterclock_base::world::World;
-use waterclock_base::{Error, FailurePolicy, Result, Settings, SparkRules, millis};
+use waterclock_base::{Durability, Error, FailurePolicy, Result, Settings, SparkRules, millis};
 use waterclock_engine::{Engine, Executor};
 
 use super::StreamingContext;
+use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Printer};
 use crate::listen::{Bus, Progress};
 
@@ -31,6 +32,8 @@ pub struct Builder {
     parallelism: Option<usize>,
     executor: Option<Arc<dyn Executor>>,
     printer: Printer,
+    /// Whether it goes on from the checkpoint that it finds.
+    resumes: bool,
 }
 
 impl Builder {
@@ -43,7 +46,16 @@ impl Builder {
             parallelism: None,
             executor: None,
             printer: Arc::new(Mutex::new(std::io::stdout())),
+            resumes: false,
         }
+    }
+
+    /// Goes on from the checkpoint in `dir`, if there is one.
+    pub(crate) fn resuming(dir: PathBuf) -> Self {
+        let mut builder = Builder::new("waterclock");
+        builder.settings.checkpoint_dir = Some(dir);
+        builder.resumes = true;
+        builder
     }
 
     /// The program's name.
@@ -95,9 +107,10 @@ impl Builder {
         self
     }
 
-    /// What happens after a failed batch (default: it is skipped).
+    /// What happens after a failed batch (default: it is skipped; with a checkpoint the context stops, and the
+    /// next start runs it again).
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
-        self.settings.on_failure = policy;
+        self.settings.on_failure = Some(policy);
         self
     }
 
@@ -119,9 +132,42 @@ impl Builder {
         self
     }
 
-    /// The directory for checkpoints. In this release it is only validated: no checkpoint is written.
+    /// The directory for checkpoints; see [`StreamingContext::checkpoint`].
     pub fn checkpoint_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.settings.checkpoint_dir = Some(dir.into());
+        self
+    }
+
+    /// When what a checkpoint holds counts as safe (default: when the disk has it).
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.settings.durability = durability;
+        self
+    }
+
+    /// Whether sources and streams with state may go without a name and be known by the path of operations
+    /// that leads to them (default no). Then a change of the program may make state unknown, and the start
+    /// is refused.
+    pub fn allow_derived_names(mut self, yes: bool) -> Self {
+        self.settings.allow_derived_names = yes;
+        self
+    }
+
+    /// Drops the state that the checkpoint has under this name, when the program has no such stream any more.
+    pub fn forget_state(mut self, name: impl Into<String>) -> Self {
+        self.settings.forget_state.push(name.into());
+        self
+    }
+
+    /// Batches that are formed, at most, for the time in which the program did not run (default 1,000).
+    pub fn max_catch_up(mut self, batches: u32) -> Self {
+        self.settings.max_catch_up = batches;
+        self
+    }
+
+    /// Bytes of log after which a snapshot of the state is written; where the state is larger, its own size
+    /// (default 64 MiB). Less makes restarts faster, more makes running cheaper.
+    pub fn snapshot_after_bytes(mut self, bytes: u64) -> Self {
+        self.settings.snapshot_after_bytes = bytes;
         self
     }
 
@@ -215,6 +261,17 @@ impl Builder {
     pub fn build(mut self) -> Result<StreamingContext> {
         self.settings.default_parallelism = self.parallelism.unwrap_or(self.settings.threads);
         check(&self.settings)?;
+        let checkpoint = match &self.settings.checkpoint_dir {
+            Some(dir) => Some(Checkpoint::open(&self.world, dir, &self.settings)?),
+            None => None,
+        };
+        if let Some(checkpoint) =
+            checkpoint.as_ref().filter(|checkpoint| self.resumes && !checkpoint.is_fresh())
+        {
+            self.settings.seed = Some(checkpoint.seed());
+            self.settings.key_groups = checkpoint.key_groups();
+            check(&self.settings)?;
+        }
         let bus = Bus::new(Arc::new(Progress::default()));
         let events = bus.clone();
         let on_event = move |event| events.post(event);
@@ -222,12 +279,11 @@ impl Builder {
             None => Engine::with_events(self.settings.clone(), self.world, on_event),
             Some(executor) => Engine::with_executor(self.settings.clone(), self.world, executor, on_event),
         };
-        let dir = self.settings.checkpoint_dir.clone();
-        let ssc = StreamingContext::from_graph(Graph::new(self.settings, engine, bus, self.printer));
-        if let Some(dir) = dir {
-            ssc.checkpoint(dir)?;
+        let graph = Graph::new(self.settings, engine, bus, self.printer);
+        if let Some(checkpoint) = checkpoint {
+            graph.set_checkpoint(checkpoint, self.resumes);
         }
-        Ok(ssc)
+        Ok(StreamingContext::from_graph(graph))
     }
 }
 

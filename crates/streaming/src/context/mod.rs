@@ -1,6 +1,7 @@
 //! The streaming context: what a program defines its streams in, starts and stops.
 
 mod builder;
+mod resume;
 mod start;
 mod stop;
 
@@ -10,10 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Error, Listener, Result, Settings, Status, millis};
+use waterclock_base::{BatchTime, BoxError, Error, Listener, Result, Settings, Status, millis};
 use waterclock_engine::Engine;
 
 use crate::batch::Waiters;
+use crate::checkpoint::Checkpoint;
 use crate::graph::Graph;
 
 pub use builder::Builder;
@@ -78,6 +80,46 @@ impl StreamingContext {
         Builder::new(app_name)
     }
 
+    /// Goes on from the checkpoint in `dir`, or begins one there.
+    ///
+    /// `create` is the program, and is always called: it is given a builder that knows the checkpoint, makes
+    /// the context with it and defines streams and outputs. The checkpoint holds what the program can't say
+    /// again: state, what batches read, what is still to be run; never code. The time grid, the seed of hash
+    /// maps and the number of key groups are the checkpoint's, everything else is the program's.
+    ///
+    /// After `start`, batches that were begun and not finished are run again with the same input; then
+    /// batches are formed for the time in which the program did not run: one for each interval, or
+    /// [`max_catch_up`](Builder::max_catch_up) where those are more, which share the time evenly.
+    ///
+    /// Every source and every stream with state needs a name, see [`DStream::named`](crate::DStream::named).
+    ///
+    /// # Errors
+    /// What `create` returns; [`Error::Checkpoint`] when another process has the directory or when what is in
+    /// it is damaged; [`Error::Outside`] when it can't be read.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use waterclock_streaming::StreamingContext;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("checkpoint");
+    /// let ssc = StreamingContext::get_or_create(dir, |builder| {
+    ///     let ssc = builder.app_name("lines").batch_interval(Duration::from_millis(100)).build()?;
+    ///     let lines = ssc.text_file_stream("/var/spool/messages")?.named("messages");
+    ///     lines.words().count_by_value().print();
+    ///     Ok(ssc)
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_or_create(
+        dir: impl Into<PathBuf>,
+        create: impl FnOnce(Builder) -> Result<Self, BoxError>,
+    ) -> Result<Self> {
+        create(Builder::resuming(dir.into())).map_err(|error| match error.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => Error::user("get_or_create", None, other),
+        })
+    }
+
     pub(crate) fn from_graph(graph: Arc<Graph>) -> Self {
         let life = Life { state: ContextState::Initialized, stopping: false };
         let inner = Inner {
@@ -133,17 +175,19 @@ impl StreamingContext {
         self.inner.graph.set_remember(millis("remember", duration)?)
     }
 
-    /// Sets the directory for checkpoints, making it if need be. In this release it is only validated: no
-    /// checkpoint is written.
+    /// Keeps everything that a restart needs in this directory, which is made if need be, and locks it for
+    /// this process. See [`get_or_create`](Self::get_or_create), which goes on from what is there.
+    ///
+    /// Key groups and the seed of hash maps are those of this context; a directory that has a checkpoint of
+    /// an earlier run is refused by `start`.
     ///
     /// # Errors
-    /// [`Error::Outside`] when the directory can't be made.
+    /// [`Error::Outside`] when the directory can't be made or read; [`Error::Checkpoint`] when another
+    /// process has it, or when it is damaged; [`Error::Lifecycle`] after `start`.
     pub fn checkpoint(&self, dir: impl Into<PathBuf>) -> Result<()> {
-        let dir = dir.into();
-        let disk = &self.engine().world().disk;
-        disk.create_dir_all(&dir)
-            .map_err(|error| Error::outside("can't make the checkpoint directory", dir.display(), error))?;
-        self.inner.graph.set_checkpoint(true);
+        let graph = &self.inner.graph;
+        graph.may_define("checkpoint")?;
+        graph.set_checkpoint(Checkpoint::open(self.engine().world(), &dir.into(), self.settings())?, false);
         Ok(())
     }
 

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex, Weak};
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Error, Event, Result};
+use waterclock_base::{BatchInterval, BatchTime, Error, Event, Result};
 
+use super::resume::{self, Beginning};
 use super::{ContextState, Inner, Stop, StreamingContext};
 use crate::batch::{Generator, Runner};
+use crate::checkpoint::missed;
 use crate::graph::stop_all;
 
 /// The threads of an active context.
@@ -93,8 +95,17 @@ impl Inner {
         let graph = &self.graph;
         let clock = graph.engine.world().clock.clone();
         let interval = graph.settings.batch_interval;
-        let zero = clock.now().floor(interval, BatchTime::ZERO);
+        let now = clock.now();
+        let fresh = now.floor(interval, BatchTime::ZERO);
+        let checkpoint = graph.checkpoint();
+        let beginning = match &checkpoint {
+            Some(checkpoint) => resume::decide(graph, checkpoint, fresh)?,
+            None => Beginning::fresh(fresh),
+        };
+        let zero = beginning.zero;
         graph.start(zero)?;
+        let keeper = checkpoint.map(|checkpoint| resume::restore(graph, checkpoint, &beginning)).transpose();
+        let keeper = keeper.inspect_err(|_| graph.reopen())?;
         if cfg!(panic = "abort") {
             tracing::warn!("this program is built with panic=abort: a panicking closure ends it");
         }
@@ -106,7 +117,7 @@ impl Inner {
                 waterclock_base::world::spawn("stop", move || inner.halt(Stop::Now));
             }
         };
-        let runner = Runner::start(graph.clone(), self.waiters.clone(), zero, stop);
+        let runner = Runner::start(graph.clone(), self.waiters.clone(), zero, keeper, stop);
         graph.bus.post(Event::StreamingStarted { at_micros: clock.now_micros() });
         for (begun, source) in graph.sources().iter().enumerate() {
             if let Err(error) = source.start(zero) {
@@ -117,7 +128,23 @@ impl Inner {
                 return Err(error);
             }
         }
-        let generator = Generator::start(graph.clone(), runner.clone(), self.waiters.clone(), zero);
+        let missed = if beginning.resumed { self.pick_up(&runner, &beginning, now) } else { Vec::new() };
+        let from = beginning.from;
+        let generator = Generator::start(graph.clone(), runner.clone(), self.waiters.clone(), from, missed);
         Ok(Running { runner, generator })
+    }
+
+    /// Lines up the batches that another process left; those that are to be formed for the time since.
+    fn pick_up(&self, runner: &Runner, beginning: &Beginning, now: BatchTime) -> Vec<BatchInterval> {
+        let (settings, clock) = (&self.graph.settings, &self.graph.engine.world().clock);
+        let redo = runner.keeper().map(|keeper| beginning.redo(keeper.names(), clock.now_micros()));
+        for batch in redo.into_iter().flatten() {
+            self.waiters.formed(batch.time());
+            self.graph.bus.post(Event::BatchSubmitted(batch.clone()));
+            runner.submit(batch, None);
+        }
+        self.waiters.ticked(beginning.from);
+        let most = (!settings.spark_rules.form_every_missed_batch).then_some(settings.max_catch_up);
+        missed(beginning.from, now, settings.batch_interval, most)
     }
 }

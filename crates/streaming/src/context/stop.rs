@@ -87,10 +87,23 @@ impl Inner {
                 in_time = self.waiters.wait_for_all(self.patience());
             }
             if !graceful || !in_time {
+                running.runner.abandon();
                 self.graph.engine.cancel_all_jobs();
             }
             running.runner.stop(graceful && in_time);
+            if let Some(keeper) = running.runner.keeper() {
+                if graceful
+                    && in_time
+                    && let Some(at) = self.waiters.nothing_left()
+                    && let Err(error) = keeper.finish(at)
+                {
+                    tracing::warn!(error = ?error, "the next start may have to repeat what is done already");
+                }
+            }
             self.graph.bus.stop();
+        }
+        if let Some(checkpoint) = self.graph.checkpoint() {
+            checkpoint.close();
         }
         release_process(self);
         self.graph.stop();

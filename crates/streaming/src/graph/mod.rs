@@ -1,10 +1,12 @@
 //! The graph of streams: what the program defined, what a batch makes of it.
 
 mod cx; // what a node may know of a batch
+mod names; // under which state, sources and outputs outlive the process
 mod node; // a stream, typed and erased
 mod output; // what runs for every batch
-mod remember; // how long datasets are kept
+mod remember; // how long datasets are kept, how far back they are asked for
 mod source; // where batches get their input
+mod state; // what a stream keeps from batch to batch
 mod validate; // what must hold before it starts
 
 use std::io::Write;
@@ -13,15 +15,19 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Data, Error, OutputId, Result, Settings, StreamId};
+use waterclock_base::{BatchTime, Data, Error, FailurePolicy, OutputId, Result, Settings, StreamId};
 use waterclock_engine::Engine;
 
 pub(crate) use cx::BatchCx;
+pub(crate) use names::Names;
 pub(crate) use node::{AnyNode, Derive, Settled, StateKind, StreamCompute, StreamNode};
 pub(crate) use output::{JobCx, OutputJob, OutputNode};
-pub(crate) use source::{Source, stop_all};
+pub(crate) use remember::lookbacks;
+pub(crate) use source::{Cut, SavedBatch, SavedInput, Source, stop_all};
+pub(crate) use state::{Restored, StreamState};
 
 use crate::block::ReceivedBytes;
+use crate::checkpoint::Checkpoint;
 use crate::listen::Bus;
 
 /// What the program may still do with the graph.
@@ -57,7 +63,8 @@ struct State {
     /// Operations that were refused, and that the program has not looked at.
     refused: Vec<Refusal>,
     remember: Option<Duration>,
-    checkpoint_dir: bool,
+    checkpoint: Option<Arc<Checkpoint>>,
+    resumes: bool,
     zero: Option<BatchTime>,
 }
 
@@ -78,7 +85,8 @@ impl Graph {
             sources: Vec::new(),
             refused: Vec::new(),
             remember: None,
-            checkpoint_dir: settings.checkpoint_dir.is_some(),
+            checkpoint: None,
+            resumes: false,
             zero: None,
         };
         // As every other use of memory, they may take half of the budget.
@@ -208,9 +216,30 @@ impl Graph {
         }
     }
 
-    /// Notes that a checkpoint directory was given, or none.
-    pub(crate) fn set_checkpoint(&self, given: bool) {
-        self.state().checkpoint_dir = given;
+    /// Sets what outlives the process.
+    pub(crate) fn set_checkpoint(&self, checkpoint: Arc<Checkpoint>, resumes: bool) {
+        let mut state = self.state();
+        state.checkpoint = Some(checkpoint);
+        state.resumes = resumes;
+    }
+
+    /// Whether it goes on from what the checkpoint has.
+    pub(crate) fn resumes(&self) -> bool {
+        self.state().resumes
+    }
+
+    /// What outlives the process, if anything.
+    pub(crate) fn checkpoint(&self) -> Option<Arc<Checkpoint>> {
+        self.state().checkpoint.clone()
+    }
+
+    /// What happens after a failed batch: with a checkpoint, by default, it is left to the next start.
+    pub(crate) fn on_failure(&self) -> FailurePolicy {
+        let default = || match self.state().checkpoint {
+            Some(_) => FailurePolicy::Stop,
+            None => FailurePolicy::Skip,
+        };
+        self.settings.on_failure.unwrap_or_else(default)
     }
 
     /// Checks what must hold, fixes how long datasets are kept, and closes the graph to new definitions.
@@ -245,6 +274,6 @@ impl Graph {
     }
 
     fn has_checkpoint_dir(&self) -> bool {
-        self.state().checkpoint_dir
+        self.state().checkpoint.is_some()
     }
 }

@@ -9,7 +9,7 @@ use waterclock_base::world::lock;
 use waterclock_base::{BatchTime, Data, Error, Record, Result, Settings, StreamId};
 use waterclock_engine::{Rdd, StorageLevel};
 
-use super::{BatchCx, Refusal};
+use super::{BatchCx, Refusal, StreamState};
 
 /// How a stream makes its dataset of a time.
 ///
@@ -24,8 +24,10 @@ pub(crate) trait StreamCompute<T: Data>: Send + Sync + 'static {
     /// The graph is about to start: its intervals are known now.
     fn begin(&self, _node: &dyn AnyNode, _settings: &Settings) {}
 
-    /// The batch `t` was finished: state that it changed becomes the state, or is dropped.
-    fn settle(&self, _t: BatchTime, _how: Settled) {}
+    /// The state that the stream keeps from batch to batch, if it does.
+    fn state(&self) -> Option<&dyn StreamState> {
+        None
+    }
 
     /// Datasets of this time and before are no longer needed.
     fn forget(&self, _upto: BatchTime) {}
@@ -222,7 +224,10 @@ pub(crate) trait AnyNode: Send + Sync + 'static {
     fn remember(&self) -> Duration;
     fn set_remember(&self, duration: Duration);
     fn begin(&self, settings: &Settings);
-    fn settle(&self, t: BatchTime, how: Settled);
+    /// The state that it keeps from batch to batch, if it does.
+    fn state(&self) -> Option<&dyn StreamState>;
+    /// Makes datasets of past times, so that they are remembered.
+    fn recall(&self, times: &[BatchTime], cx: &BatchCx<'_>) -> Result<()>;
     /// Drops datasets that are older than `now` by what is remembered.
     fn forget(&self, now: BatchTime, unpersist: bool);
 
@@ -273,8 +278,12 @@ impl<T: Data> AnyNode for StreamNode<T> {
         self.body.begin(self, settings);
     }
 
-    fn settle(&self, t: BatchTime, how: Settled) {
-        self.body.settle(t, how);
+    fn state(&self) -> Option<&dyn StreamState> {
+        self.body.state()
+    }
+
+    fn recall(&self, times: &[BatchTime], cx: &BatchCx<'_>) -> Result<()> {
+        times.iter().try_for_each(|t| self.rdd_at(*t, cx).map(drop))
     }
 
     fn forget(&self, now: BatchTime, unpersist: bool) {
@@ -289,6 +298,9 @@ impl<T: Data> AnyNode for StreamNode<T> {
             if unpersist {
                 rdd.unpersist();
             }
+        }
+        if let Some(state) = self.body.state() {
+            state.forget();
         }
         self.body.forget(upto);
     }

@@ -1,7 +1,10 @@
 //! How long the datasets of each stream are kept: as long as itself, the program or any child needs them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use waterclock_base::StreamId;
 
 use super::node::StateKind;
 use super::{AnyNode, Graph};
@@ -20,6 +23,24 @@ fn ask(node: &Arc<dyn AnyNode>, duration: Duration) {
     node.set_remember(duration.max(node.slide()).max(twice.unwrap_or_default()));
     for parent in &node.info().parents {
         ask(parent, node.remember() + node.info().looks_back);
+    }
+}
+
+/// How far before its newest dataset each stream may be asked for one, because an operation below it looks
+/// back: what a new process must be able to make again.
+pub(crate) fn lookbacks(graph: &Graph) -> HashMap<StreamId, Duration> {
+    let mut found = HashMap::new();
+    for output in graph.outputs() {
+        look_back(output.parent(), Duration::ZERO, &mut found);
+    }
+    found
+}
+
+fn look_back(node: &Arc<dyn AnyNode>, duration: Duration, found: &mut HashMap<StreamId, Duration>) {
+    let known = found.entry(node.id()).or_default();
+    *known = duration.max(*known);
+    for parent in &node.info().parents {
+        look_back(parent, duration + node.info().looks_back, found);
     }
 }
 

@@ -2,6 +2,36 @@
 
 use waterclock_base::{BatchInfo, BatchInterval, BatchTime, InputInfo, Result, StreamId};
 
+use crate::block::BlockLog;
+use crate::checkpoint::Block;
+
+/// What a batch reads of a source.
+pub(crate) struct Cut {
+    /// For people.
+    pub(crate) info: InputInfo,
+    /// For the log: enough to read the same again.
+    pub(crate) range: Vec<u8>,
+}
+
+/// What a checkpoint has of a source.
+pub(crate) struct SavedInput<'a> {
+    /// Where it had come to, if it was there before.
+    pub(crate) position: Option<&'a [u8]>,
+    /// The batches since, oldest first, and those before that may be asked for again. The position may know
+    /// them already.
+    pub(crate) batches: Vec<SavedBatch<'a>>,
+    /// What it stored since. The position may know it already.
+    pub(crate) blocks: Vec<&'a Block>,
+}
+
+/// What a batch read of a source.
+pub(crate) struct SavedBatch<'a> {
+    pub(crate) time: BatchTime,
+    pub(crate) range: &'a [u8],
+    /// Whether it is still to be run.
+    pub(crate) redo: bool,
+}
+
 /// An input of the graph, as the generator and the context see it.
 ///
 /// # Contract
@@ -26,7 +56,22 @@ pub(crate) trait Source: Send + Sync + 'static {
     }
 
     /// Fixes what the batch reads.
-    fn cut(&self, interval: BatchInterval) -> InputInfo;
+    fn cut(&self, interval: BatchInterval) -> Cut;
+
+    /// Where it has come to, in its own form, for a new process. It may be ahead of what the newest batches
+    /// say.
+    fn position(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Goes on from where another process was. Called before `start`.
+    fn resume(&self, saved: &SavedInput<'_>) -> Result<()>;
+
+    /// What it stores from now on is to be logged. Called before `start`.
+    fn log_to(&self, _log: BlockLog) {}
+
+    /// What batches up to this one read will never be asked for again by any process.
+    fn acknowledge(&self, _batch: BatchTime) {}
 
     /// What was fixed for this time and before is no longer needed.
     fn forget(&self, upto: BatchTime);

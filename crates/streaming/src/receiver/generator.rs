@@ -170,6 +170,21 @@ impl<T> BlockGenerator<T> {
         Some(self.block(records, None, open.charge))
     }
 
+    /// A block of another process. Later ones have greater numbers.
+    pub(crate) fn resumed(
+        &mut self,
+        number: u64,
+        records: Vec<T>,
+        bytes: u64,
+        note: Option<&str>,
+    ) -> ReceivedBlock<T> {
+        self.next_number = self.next_number.max(number + 1);
+        let mut charge = Charge::none(&self.budget);
+        charge.grow(bytes);
+        let id = BlockId { stream: self.stream, number };
+        ReceivedBlock::new(id, Records::Owned(records), note.map(Into::into), charge)
+    }
+
     /// Adds one record of `bytes`; `now` tells the time where it matters. Returns the block that was cut
     /// before the record, if one was.
     ///

@@ -4,22 +4,30 @@
 //!
 //! 1. wait for the rate limit and for room in the budget of received bytes;
 //! 2. under the lock, add to the open block, or make a block;
-//! 3. a block that was cut is registered: here a write-ahead log has its place, between the cut and the
-//!    queue;
+//! 3. a block that was cut is written ahead, with a checkpoint, then registered in the queue; a block of the
+//!    receiver's own making is waited for until it is durable;
 //! 4. return: only now may a reliable receiver acknowledge its source.
 //!
 //! A tick takes the same lock, so that everything whose `store` returned before it is in its batch.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use serde::{Deserialize, Serialize};
 use waterclock_base::world::{Clock, lock};
-use waterclock_base::{BatchTime, Codec, InputInfo, Record, Result, Settings, StreamId, Text};
+use waterclock_base::{
+    BatchTime, Codec, Error, InputInfo, Record, Result, Settings, StreamId, Text, decode, encode,
+};
 
 use super::generator::{BlockGenerator, CutRule};
 use super::limiter::RateLimiter;
-use crate::block::{BlockQueue, ReceivedBlock, ReceivedBytes, Stopwatch};
+use crate::block::{
+    BlockLog, BlockQueue, BlockRef, ReceivedBlock, ReceivedBytes, Stopwatch, saved_block, saved_records,
+};
+use crate::checkpoint::{Block, Ticket};
+use crate::graph::{SavedBatch, SavedInput};
 
 /// Counts of one receiver since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,18 +66,27 @@ pub(crate) struct Intake<T> {
 struct Inner<T> {
     generator: BlockGenerator<T>,
     queue: BlockQueue<T>,
+    log: Option<BlockLog>,
     counts: ReceiverCounts,
 }
 
-impl<T> Inner<T> {
-    /// A block was cut: it is registered, and so belongs to the next batch.
-    fn register(&mut self, block: impl IntoIterator<Item = ReceivedBlock<T>>) {
-        for block in block {
+impl<T: Record> Inner<T> {
+    /// A block was cut: it is logged, where blocks are, then registered, and so belongs to the next batch. The
+    /// ticket of the last one.
+    fn register(&mut self, block: impl IntoIterator<Item = ReceivedBlock<T>>) -> Result<Option<Ticket>> {
+        let mut ticket = None;
+        for mut block in block {
+            if let Some(log) = &self.log {
+                ticket = Some(log.append(&mut block)?);
+            }
             self.counts.blocks += 1;
             self.queue.add(block);
         }
+        Ok(ticket)
     }
+}
 
+impl<T> Inner<T> {
     fn count(&mut self, records: u64, bytes: u64) {
         self.counts.records += records;
         self.counts.bytes += bytes;
@@ -97,6 +114,7 @@ impl<T: Record> Intake<T> {
             inner: Mutex::new(Inner {
                 generator: BlockGenerator::new(stream, rule, budget.clone()),
                 queue: BlockQueue::default(),
+                log: None,
                 counts: ReceiverCounts::default(),
             }),
             budget,
@@ -113,7 +131,9 @@ impl<T: Record> Intake<T> {
     pub(crate) fn close(&self) {
         let mut inner = lock(&self.inner);
         let last = inner.generator.finish();
-        inner.register(last);
+        if let Err(error) = inner.register(last) {
+            tracing::error!(error = ?error, "what a receiver stored last is lost");
+        }
     }
 
     /// Stores one record in the open block.
@@ -122,7 +142,7 @@ impl<T: Record> Intake<T> {
         let bytes = self.sizes.of_one(&record);
         let mut inner = lock(&self.inner);
         let cut = inner.generator.add(record, bytes, || self.clock.now_micros())?;
-        inner.register(cut);
+        inner.register(cut)?;
         inner.count(1, bytes);
         Ok(())
     }
@@ -137,7 +157,7 @@ impl<T: Record> Intake<T> {
         let bytes = self.sizes.of_all(&records);
         let mut inner = lock(&self.inner);
         let cut = inner.generator.add_all(records, bytes, || self.clock.now_micros())?;
-        inner.register(cut);
+        inner.register(cut)?;
         inner.count(count, bytes);
         Ok(())
     }
@@ -157,10 +177,15 @@ impl<T: Record> Intake<T> {
         let bytes = self.sizes.of_all(&records);
         let mut inner = lock(&self.inner);
         let (before, block) = inner.generator.add_block(records, bytes, metadata)?;
-        inner.register(before);
-        inner.register([block]);
+        inner.register(before)?;
+        let ticket = inner.register([block])?;
         inner.count(count, bytes);
-        Ok(())
+        let log = inner.log.clone();
+        drop(inner);
+        match (log, ticket) {
+            (Some(log), Some(ticket)) => log.wait(ticket),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until `records` may be taken in, or until `hurry` holds.
@@ -181,17 +206,78 @@ impl<T: Record> Intake<T> {
 
     /// Gives everything that was stored to the batch of `time` and says what that was. A time at or before
     /// the last one changes nothing.
-    pub(crate) fn seal_and_allocate(&self, time: BatchTime) -> InputInfo {
+    pub(crate) fn seal_and_allocate(&self, time: BatchTime) -> (InputInfo, Vec<BlockRef>) {
         let mut inner = lock(&self.inner);
         let sealed = inner.generator.seal();
-        inner.register(sealed);
+        if let Err(error) = inner.register(sealed) {
+            // A log that failed once fails every batch from then on.
+            tracing::error!(error = ?error, "a block could not be logged");
+        }
         inner.queue.allocate(time);
         let blocks = inner.queue.batch(time).unwrap_or_default();
-        InputInfo {
+        let info = InputInfo {
             stream: self.stream,
             records: blocks.iter().map(|block| block.len()).sum(),
             description: describe(blocks),
+        };
+        (info, blocks.iter().filter_map(|block| block.logged()).collect())
+    }
+
+    /// From now on, blocks are logged.
+    pub(crate) fn log_to(&self, log: BlockLog) {
+        lock(&self.inner).log = Some(log);
+    }
+
+    /// The blocks that are not forgotten, for a new process.
+    pub(crate) fn position(&self) -> Result<Vec<u8>> {
+        let inner = lock(&self.inner);
+        let source = inner.log.as_ref().map_or("", BlockLog::source);
+        let saved = |block: &Arc<ReceivedBlock<T>>| saved_block(source, block);
+        let position = Position {
+            waiting: inner.queue.waiting().iter().map(saved).collect::<Result<_>>()?,
+            held: inner.queue.held().map(saved).collect::<Result<_>>()?,
+        };
+        let mut bytes = Vec::new();
+        encode(&position, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Goes on with the blocks of another process: those of its batches, and those that no batch had.
+    pub(crate) fn resume(&self, saved: &SavedInput<'_>) -> Result<()> {
+        let position: Option<Position> = saved.position.map(|mut bytes| decode(&mut bytes)).transpose()?;
+        let Position { waiting, held } = position.unwrap_or_default();
+        let mut free: BTreeMap<u64, &Block> = BTreeMap::new();
+        free.extend(waiting.iter().chain(saved.blocks.iter().copied()).map(|block| (block.number, block)));
+        let held: BTreeMap<u64, &Block> = held.iter().map(|block| (block.number, block)).collect();
+        free.retain(|number, _| !held.contains_key(number));
+        let mut inner = lock(&self.inner);
+        for SavedBatch { time, range, redo } in &saved.batches {
+            let mut range = *range;
+            let mut blocks = Vec::new();
+            for reference in decode::<Vec<BlockRef>>(&mut range)? {
+                match free.remove(&reference.number).or(held.get(&reference.number).copied()) {
+                    Some(block) if BlockRef::of(block) == reference => {
+                        blocks.push(self.resumed(&mut inner, block)?)
+                    }
+                    None if !redo => {}
+                    _ => return Err(lost(*time, reference.number)),
+                }
+            }
+            inner.queue.resume(*time, blocks);
         }
+        for block in free.into_values() {
+            let block = self.resumed(&mut inner, block)?;
+            inner.queue.add(block);
+        }
+        Ok(())
+    }
+
+    fn resumed(&self, inner: &mut Inner<T>, block: &Block) -> Result<ReceivedBlock<T>> {
+        let records = saved_records(&block.content)?;
+        let bytes = self.sizes.of_all(&records);
+        let mut resumed = inner.generator.resumed(block.number, records, bytes, block.note.as_deref());
+        resumed.set_logged(BlockRef::of(block));
+        Ok(resumed)
     }
 
     /// The blocks of a batch.
@@ -228,9 +314,26 @@ impl Intake<Text> {
         self.admit(count, hurry);
         let mut inner = lock(&self.inner);
         let cut = inner.generator.add_lines(lines, count, || self.clock.now_micros())?;
-        inner.register(cut);
+        inner.register(cut)?;
         inner.count(count, lines.len() as u64);
         Ok(())
+    }
+}
+
+/// The blocks that another process needs.
+#[derive(Default, Serialize, Deserialize)]
+struct Position {
+    /// Of no batch yet.
+    waiting: Vec<Block>,
+    /// Of batches that may be asked for again.
+    held: Vec<Block>,
+}
+
+fn lost(time: BatchTime, number: u64) -> Error {
+    Error::Checkpoint {
+        dir: format!("batch {time}"),
+        why: format!("block {number}, which it is to be run with, is missing or damaged"),
+        hint: "restore the checkpoint's directory from a copy",
     }
 }
 
@@ -328,15 +431,15 @@ mod tests {
         intake.add_all(vec![4, 5], || false).unwrap();
         intake.add_block(vec![], None, || false).unwrap();
         intake.add(6, || false).unwrap();
-        let info = intake.seal_and_allocate(at(1000));
+        let (info, _) = intake.seal_and_allocate(at(1000));
         assert_eq!((info.records, info.description.as_str()), (6, "offsets 2-3"));
         assert_eq!(batch(&intake, 1000), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(intake.seal_and_allocate(at(1000)).records, 6);
+        assert_eq!(intake.seal_and_allocate(at(1000)).0.records, 6);
 
         intake.add(7, || false).unwrap();
         intake.close();
         assert!(intake.add(8, || false).is_err());
-        assert_eq!(intake.seal_and_allocate(at(2000)).records, 1);
+        assert_eq!(intake.seal_and_allocate(at(2000)).0.records, 1);
         assert_eq!(batch(&intake, 2000), [7]);
         let counts = intake.counts();
         assert_eq!((counts.records, counts.bytes, counts.blocks, counts.waiting_blocks), (7, 56, 4, 0));

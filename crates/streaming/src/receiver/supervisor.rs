@@ -172,6 +172,11 @@ impl<T: Record> ReceiverSupervisor<T> {
     pub fn blocks_at(&self, time: BatchTime) -> Option<Vec<Arc<ReceivedBlock<T>>>> {
         self.shared.intake.blocks_at(time)
     }
+
+    /// The open block and the queue.
+    pub(crate) fn intake(&self) -> &Intake<T> {
+        &self.shared.intake
+    }
 }
 
 impl<T: Record> ReceiverControl for ReceiverSupervisor<T> {
@@ -215,7 +220,7 @@ impl<T: Record> ReceiverControl for ReceiverSupervisor<T> {
     }
 
     fn seal_and_allocate(&self, time: BatchTime) -> InputInfo {
-        self.shared.intake.seal_and_allocate(time)
+        self.intake().seal_and_allocate(time).0
     }
 
     fn forget(&self, before: BatchTime) {

@@ -6,13 +6,15 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchInterval, BatchTime, Data, Error, InputInfo, RddId, Result, StreamId};
+use waterclock_base::{
+    BatchInterval, BatchTime, Data, Error, InputInfo, RddId, Result, StreamId, decode, encode,
+};
 use waterclock_engine::{CHUNK, Compute, Define, Rdd, Sink, Step, TaskCx};
 
 use super::Input;
 use crate::context::StreamingContext;
 use crate::dstream::DStream;
-use crate::graph::{BatchCx, Source};
+use crate::graph::{BatchCx, Cut, SavedBatch, SavedInput, Source};
 
 /// # Sources: records made at a rate
 impl StreamingContext {
@@ -97,11 +99,27 @@ impl<F: Send + Sync + 'static> Source for Generated<F> {
         Ok(())
     }
 
-    fn cut(&self, interval: BatchInterval) -> InputInfo {
+    fn cut(&self, interval: BatchInterval) -> Cut {
         let numbers = self.due.within(interval);
+        let mut range = Vec::new();
+        // Numbers can always be written.
+        let _ = encode(&numbers, &mut range);
         let description = format!("records {} to {}", numbers.start, numbers.end);
         lock(&self.cut).insert(interval.to, numbers.clone());
-        InputInfo { stream: self.stream, records: numbers.end - numbers.start, description }
+        let records = numbers.end - numbers.start;
+        Cut { info: InputInfo { stream: self.stream, records, description }, range }
+    }
+
+    /// What is due follows from the time alone.
+    fn resume(&self, saved: &SavedInput<'_>) -> Result<()> {
+        let mut cut = lock(&self.cut);
+        for SavedBatch { time, range, .. } in &saved.batches {
+            let mut range = *range;
+            let numbers: Range<u64> = decode(&mut range)?;
+            let all = cut.entry(*time).or_insert(numbers.clone());
+            *all = all.start.min(numbers.start)..all.end.max(numbers.end);
+        }
+        Ok(())
     }
 
     fn forget(&self, upto: BatchTime) {

@@ -5,13 +5,13 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchInterval, BatchTime, Data, InputInfo, Result, StreamId};
+use waterclock_base::{BatchInterval, BatchTime, Data, InputInfo, Result, StreamId, decode, encode};
 use waterclock_engine::{Engine, Rdd};
 
 use super::Input;
 use crate::context::StreamingContext;
 use crate::dstream::DStream;
-use crate::graph::{BatchCx, Source};
+use crate::graph::{BatchCx, Cut, SavedBatch, SavedInput, Source};
 
 /// A queue of datasets, shared by the program, which fills it, and a stream, which empties it.
 ///
@@ -101,8 +101,8 @@ impl<T: Data> QueueOptions<T> {
 /// # Sources: datasets of the program's own
 impl StreamingContext {
     /// A stream of given batches: the first batch gets the first collection, spread over
-    /// `default_parallelism` partitions, and so on; then empty batches. For tests and trials: nothing of it
-    /// survives a restart.
+    /// `default_parallelism` partitions, and so on; then empty batches. For tests and trials; see
+    /// [`queue_stream_with`](Self::queue_stream_with) on restarts.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -126,49 +126,62 @@ impl StreamingContext {
     }
 
     /// A stream of the datasets in `queue`, which the program may go on filling.
+    ///
+    /// # Recovery
+    /// The checkpoint says how many datasets were taken, not what was in them: a program that goes on from it
+    /// must fill the queue as it did the first time.
     #[track_caller]
     pub fn queue_stream_with<T: Data>(&self, queue: &RddQueue<T>, options: QueueOptions<T>) -> DStream<T> {
         let (queue, engine) = (queue.clone(), self.engine().clone());
-        let next = move |_| Some(take(&queue, &options, &engine));
-        self.function_stream("queue_stream", Location::caller(), next)
-    }
-
-    /// A stream of whatever `next` gives when a batch is cut; none means no dataset.
-    pub(crate) fn function_stream<T: Data>(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        next: impl Fn(BatchTime) -> Option<Rdd<T>> + Send + Sync + 'static,
-    ) -> DStream<T> {
-        let next = Box::new(next);
-        self.input(operator, site, move |id| Ok(FunctionSource { id, next, cut: Mutex::default() }))
+        self.input("queue_stream", Location::caller(), move |id| {
+            Ok(QueueSource { id, queue, options, engine, taken: Mutex::default() })
+        })
     }
 }
 
-fn take<T: Data>(queue: &RddQueue<T>, options: &QueueOptions<T>, engine: &Engine) -> Rdd<T> {
-    let waiting: Vec<Rdd<T>> = {
-        let mut queue = lock(&queue.0);
-        let most = if options.one_at_a_time { 1 } else { queue.len() };
+struct QueueSource<T: Data> {
+    id: StreamId,
+    queue: RddQueue<T>,
+    options: QueueOptions<T>,
+    engine: Engine,
+    taken: Mutex<Taken<T>>,
+}
+
+/// What was taken out of the queue.
+struct Taken<T: Data> {
+    /// How many datasets, ever.
+    count: u64,
+    /// By batch, those that may be asked for again.
+    batches: BTreeMap<BatchTime, Rdd<T>>,
+}
+
+impl<T: Data> Default for Taken<T> {
+    fn default() -> Self {
+        Taken { count: 0, batches: BTreeMap::new() }
+    }
+}
+
+impl<T: Data> QueueSource<T> {
+    /// Takes up to so many datasets out of the queue.
+    fn take(&self, most: usize) -> Vec<Rdd<T>> {
+        let mut queue = lock(&self.queue.0);
         let count = most.min(queue.len());
         queue.drain(..count).collect()
-    };
-    match &waiting[..] {
-        [] => options.default.clone().unwrap_or_else(|| engine.from_partitions(vec![Vec::new()])),
-        [one] => one.clone(),
-        all => engine.union(all),
+    }
+
+    fn united(&self, taken: &[Rdd<T>]) -> Rdd<T> {
+        match taken {
+            [] => {
+                let empty = || self.engine.from_partitions(vec![Vec::new()]);
+                self.options.default.clone().unwrap_or_else(empty)
+            }
+            [one] => one.clone(),
+            all => self.engine.union(all),
+        }
     }
 }
 
-type Next<T> = dyn Fn(BatchTime) -> Option<Rdd<T>> + Send + Sync;
-
-/// A source that asks a function for each batch's dataset.
-struct FunctionSource<T: Data> {
-    id: StreamId,
-    next: Box<Next<T>>,
-    cut: Mutex<BTreeMap<BatchTime, Option<Rdd<T>>>>,
-}
-
-impl<T: Data> Source for FunctionSource<T> {
+impl<T: Data> Source for QueueSource<T> {
     fn stream(&self) -> StreamId {
         self.id
     }
@@ -177,24 +190,55 @@ impl<T: Data> Source for FunctionSource<T> {
         Ok(())
     }
 
-    fn cut(&self, interval: BatchInterval) -> InputInfo {
-        let rdd = (self.next)(interval.to);
-        lock(&self.cut).insert(interval.to, rdd);
-        InputInfo { stream: self.id, records: 0, description: String::new() }
+    /// The range is how many had been taken before, and how many the batch takes.
+    fn cut(&self, interval: BatchInterval) -> Cut {
+        let rdds = self.take(if self.options.one_at_a_time { 1 } else { usize::MAX });
+        let mut taken = lock(&self.taken);
+        let mut range = Vec::new();
+        // Numbers can always be written.
+        let _ = encode(&(taken.count, rdds.len() as u64), &mut range);
+        taken.count += rdds.len() as u64;
+        taken.batches.insert(interval.to, self.united(&rdds));
+        Cut { info: InputInfo { stream: self.id, records: 0, description: String::new() }, range }
+    }
+
+    fn position(&self) -> Vec<u8> {
+        let mut position = Vec::new();
+        let _ = encode(&lock(&self.taken).count, &mut position);
+        position
+    }
+
+    fn resume(&self, saved: &SavedInput<'_>) -> Result<()> {
+        let mut taken = lock(&self.taken);
+        let mut at = 0;
+        for SavedBatch { time, range, .. } in &saved.batches {
+            let mut range = *range;
+            let (begin, count): (u64, u64) = decode(&mut range)?;
+            self.take(usize::try_from(begin.saturating_sub(at)).unwrap_or(usize::MAX));
+            let rdds = self.take(usize::try_from(count).unwrap_or(usize::MAX));
+            at = begin + count;
+            let before = taken.batches.remove(time);
+            let all: Vec<Rdd<T>> = before.into_iter().chain(rdds).collect();
+            taken.batches.insert(*time, self.united(&all));
+        }
+        let count = saved.position.map_or(Ok(0), |mut position| decode(&mut position))?;
+        taken.count = at.max(count);
+        self.take(usize::try_from(taken.count - at).unwrap_or(usize::MAX));
+        Ok(())
     }
 
     fn forget(&self, upto: BatchTime) {
         let forgotten = {
-            let mut cut = lock(&self.cut);
-            let kept = cut.split_off(&BatchTime::from_millis(upto.as_millis() + 1));
-            std::mem::replace(&mut *cut, kept)
+            let mut taken = lock(&self.taken);
+            let kept = taken.batches.split_off(&BatchTime::from_millis(upto.as_millis() + 1));
+            std::mem::replace(&mut taken.batches, kept)
         };
         drop(forgotten);
     }
 }
 
-impl<T: Data> Input<T> for FunctionSource<T> {
+impl<T: Data> Input<T> for QueueSource<T> {
     fn rdd(&self, t: BatchTime, _cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
-        Ok(lock(&self.cut).get(&t).cloned().flatten())
+        Ok(lock(&self.taken).batches.get(&t).cloned())
     }
 }

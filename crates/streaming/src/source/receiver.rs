@@ -4,14 +4,14 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchInfo, BatchInterval, BatchTime, BoxError, InputInfo, Record, Result, StreamId};
+use waterclock_base::{BatchInfo, BatchInterval, BatchTime, BoxError, Record, Result, StreamId, encode};
 use waterclock_engine::{Compute, Define, Rdd, Sink, Step, TaskCx, lend_all};
 
 use super::Input;
-use crate::block::{ReceivedBlock, Records, gather};
+use crate::block::{BlockLog, ReceivedBlock, Records, gather};
 use crate::context::StreamingContext;
 use crate::dstream::DStream;
-use crate::graph::{BatchCx, Graph, Source};
+use crate::graph::{BatchCx, Cut, Graph, SavedInput, Source};
 use crate::receiver::{
     PidEstimator, Receiver, ReceiverControl, ReceiverHandle, ReceiverSetup, ReceiverSupervisor,
 };
@@ -148,8 +148,25 @@ impl<T: Record> Source for Received<T> {
         self.supervisor.await_stopped(graceful)
     }
 
-    fn cut(&self, interval: BatchInterval) -> InputInfo {
-        self.supervisor.seal_and_allocate(interval.to)
+    fn cut(&self, interval: BatchInterval) -> Cut {
+        let (info, blocks) = self.supervisor.intake().seal_and_allocate(interval.to);
+        let mut range = Vec::new();
+        // Numbers can always be written.
+        let _ = encode(&blocks, &mut range);
+        Cut { info, range }
+    }
+
+    fn position(&self) -> Vec<u8> {
+        // Records that could be written when they were stored can be written again.
+        self.supervisor.intake().position().unwrap_or_default()
+    }
+
+    fn resume(&self, saved: &SavedInput<'_>) -> Result<()> {
+        self.supervisor.intake().resume(saved)
+    }
+
+    fn log_to(&self, log: BlockLog) {
+        self.supervisor.intake().log_to(log);
     }
 
     fn forget(&self, upto: BatchTime) {

@@ -10,11 +10,13 @@
 //! place, in the usual case right after their batch.
 
 mod rows; // keyed rows that can be removed
+mod saved; // changes as bytes
 mod stage; // the tasks that change state
 mod store; // base, deltas, pins
 mod version; // the versions that a stream makes, batch by batch
 
 pub(crate) use rows::Rows;
+pub(crate) use saved::{Part, read as read_saved, write as write_saved, write_view};
 pub(crate) use stage::{Emitted, Snapshot, StateStage, Update, Updated};
 pub(crate) use store::{Change, Changed, Delta, Entry, Pin, StateStore, View};
 pub(crate) use version::Versions;

@@ -5,12 +5,12 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Data, Error, Key, Result, StageId};
+use waterclock_base::{BatchTime, Data, Error, Key, Record, Result, StageId};
 use waterclock_engine::{
     Claim, Compute, Engine, Halt, Parent, Sink, StageOutput, Step, TaskCx, TaskOutput, lend_all,
 };
 
-use super::{Delta, Pin, StateStore, View};
+use super::{Delta, Pin, StateStore, View, saved};
 
 /// What a task of a state stage makes: the delta, and records that it emits on the way.
 pub(crate) struct Updated<K, S, M> {
@@ -18,8 +18,20 @@ pub(crate) struct Updated<K, S, M> {
     pub(crate) emitted: Vec<M>,
 }
 
+/// What a task hands over: its update, and the delta's rows written down where a checkpoint wants them.
+struct Made<K, S, M> {
+    updated: Updated<K, S, M>,
+    saved: Option<Vec<u8>>,
+}
+
+/// What is there of a version, partition by partition.
+struct Finished<M> {
+    emitted: Arc<Vec<M>>,
+    saved: Option<Vec<u8>>,
+}
+
 /// How the state of a partition changes in one batch. It must only answer: the task may run several times.
-pub(crate) trait Update<K: Key, S: Data, M: Data>: Send + Sync + 'static {
+pub(crate) trait Update<K: Key, S: Record, M: Data>: Send + Sync + 'static {
     /// What its tasks read, besides the state.
     fn parents(&self) -> Vec<Parent>;
     /// Makes the delta of a partition from what is before.
@@ -27,7 +39,7 @@ pub(crate) trait Update<K: Key, S: Data, M: Data>: Send + Sync + 'static {
 }
 
 /// Makes one version of a stream's state.
-pub(crate) struct StateStage<K: Key, S: Data, M: Data> {
+pub(crate) struct StateStage<K: Key, S: Record, M: Data> {
     id: StageId,
     operator: &'static str,
     site: &'static Location<'static>,
@@ -36,11 +48,11 @@ pub(crate) struct StateStage<K: Key, S: Data, M: Data> {
     /// The version before, where that is not made yet.
     before: RwLock<Option<Arc<StateStage<K, S, M>>>>,
     update: Box<dyn Update<K, S, M>>,
-    emitted: Mutex<Vec<Option<Arc<Vec<M>>>>>,
+    finished: Mutex<Vec<Option<Finished<M>>>>,
     claim: Claim,
 }
 
-impl<K: Key, S: Data, M: Data> StateStage<K, S, M> {
+impl<K: Key, S: Record, M: Data> StateStage<K, S, M> {
     pub(crate) fn new(
         engine: &Engine,
         operator: &'static str,
@@ -50,7 +62,7 @@ impl<K: Key, S: Data, M: Data> StateStage<K, S, M> {
         before: Option<Arc<StateStage<K, S, M>>>,
         update: impl Update<K, S, M>,
     ) -> Arc<Self> {
-        let emitted = (0..store.partitions()).map(|_| None).collect();
+        let finished = (0..store.partitions()).map(|_| None).collect();
         Arc::new(StateStage {
             id: engine.next_stage_id(),
             operator,
@@ -59,7 +71,7 @@ impl<K: Key, S: Data, M: Data> StateStage<K, S, M> {
             store,
             before: RwLock::new(before),
             update: Box::new(update),
-            emitted: Mutex::new(emitted),
+            finished: Mutex::new(finished),
             claim: Claim::default(),
         })
     }
@@ -71,11 +83,26 @@ impl<K: Key, S: Data, M: Data> StateStage<K, S, M> {
 
     /// The records that a task emitted.
     fn emitted(&self, partition: usize) -> Step<Arc<Vec<M>>> {
-        lock(&self.emitted).get(partition).cloned().flatten().ok_or(Halt::Missing)
+        let finished = lock(&self.finished);
+        let of_task = finished.get(partition).and_then(Option::as_ref);
+        of_task.map(|finished| finished.emitted.clone()).ok_or(Halt::Missing)
+    }
+
+    /// The version.
+    pub(crate) fn time(&self) -> BatchTime {
+        self.time
+    }
+
+    /// What each partition changed, written down; once.
+    pub(crate) fn take_saved(&self) -> Vec<(usize, Vec<u8>)> {
+        let mut finished = lock(&self.finished);
+        let saved = |of_task: &mut Option<Finished<M>>| of_task.as_mut()?.saved.take();
+        let all = finished.iter_mut().enumerate();
+        all.filter_map(|(partition, of_task)| Some((partition, saved(of_task)?))).collect()
     }
 }
 
-impl<K: Key, S: Data, M: Data> StageOutput for StateStage<K, S, M> {
+impl<K: Key, S: Record, M: Data> StageOutput for StateStage<K, S, M> {
     fn id(&self) -> StageId {
         self.id
     }
@@ -99,22 +126,26 @@ impl<K: Key, S: Data, M: Data> StageOutput for StateStage<K, S, M> {
     }
 
     fn missing(&self) -> Vec<usize> {
-        let emitted = lock(&self.emitted);
-        (0..emitted.len()).filter(|&partition| emitted[partition].is_none()).collect()
+        let finished = lock(&self.finished);
+        (0..finished.len()).filter(|&partition| finished[partition].is_none()).collect()
     }
 
     fn run(&self, partition: usize, cx: &TaskCx) -> Step<TaskOutput> {
         // Everything strictly before this batch.
         let before = BatchTime::from_millis(self.time.as_millis() - 1);
         let view = self.store.view(partition, before);
-        Ok(Box::new(self.update.update(partition, &view, cx)?))
+        let updated = self.update.update(partition, &view, cx)?;
+        // Here and not when the batch is over, so that all workers share the effort.
+        let saved = self.store.is_saved().then(|| saved::write(&updated.delta)).transpose()?;
+        Ok(Box::new(Made { updated, saved }))
     }
 
     fn install(&self, partition: usize, output: TaskOutput) -> Result<()> {
         let wrong = || Error::Internal { what: format!("the state of {} got another delta", self.operator) };
-        let updated = output.downcast::<Updated<K, S, M>>().map_err(|_| wrong())?;
-        self.store.install(partition, updated.delta);
-        *lock(&self.emitted).get_mut(partition).ok_or_else(wrong)? = Some(Arc::new(updated.emitted));
+        let made = output.downcast::<Made<K, S, M>>().map_err(|_| wrong())?;
+        self.store.install(partition, made.updated.delta);
+        let finished = Finished { emitted: Arc::new(made.updated.emitted), saved: made.saved };
+        *lock(&self.finished).get_mut(partition).ok_or_else(wrong)? = Some(finished);
         Ok(())
     }
 
@@ -123,22 +154,23 @@ impl<K: Key, S: Data, M: Data> StageOutput for StateStage<K, S, M> {
     }
 
     fn bytes(&self) -> Option<u64> {
-        let emitted = lock(&self.emitted);
-        emitted.iter().try_fold(0, |sum, records| Some(sum + size_of_val(&records.as_ref()?[..]) as u64))
+        let finished = lock(&self.finished);
+        let bytes = |of_task: &Option<Finished<M>>| Some(size_of_val(&of_task.as_ref()?.emitted[..]) as u64);
+        finished.iter().try_fold(0, |sum, of_task| Some(sum + bytes(of_task)?))
     }
 }
 
 /// The records that a state stage emitted, as a dataset.
-pub(crate) struct Emitted<K: Key, S: Data, M: Data>(pub(crate) Arc<StateStage<K, S, M>>);
+pub(crate) struct Emitted<K: Key, S: Record, M: Data>(pub(crate) Arc<StateStage<K, S, M>>);
 
-impl<K: Key, S: Data, M: Data> Compute<M> for Emitted<K, S, M> {
+impl<K: Key, S: Record, M: Data> Compute<M> for Emitted<K, S, M> {
     fn compute(&self, partition: usize, _cx: &TaskCx, out: &mut dyn Sink<M>) -> Step {
         lend_all(&self.0.emitted(partition)?, out)
     }
 }
 
 /// The whole state after a batch, as a dataset: of each key what `show` makes of its state, if anything.
-pub(crate) struct Snapshot<K: Key, S: Data, M: Data, F> {
+pub(crate) struct Snapshot<K: Key, S: Record, M: Data, F> {
     pub(crate) pin: Pin<K, S>,
     /// Kept so that the version is made before it is read.
     pub(crate) stage: Arc<StateStage<K, S, M>>,
@@ -148,7 +180,7 @@ pub(crate) struct Snapshot<K: Key, S: Data, M: Data, F> {
 impl<K, S, M, O, F> Compute<O> for Snapshot<K, S, M, F>
 where
     K: Key,
-    S: Data,
+    S: Record,
     M: Data,
     O: Data,
     F: Fn(&K, &S) -> Option<O> + Send + Sync + 'static,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Data, Key};
+use waterclock_base::{BatchTime, Key, Record};
 use waterclock_engine::Step;
 
 use super::Rows;
@@ -66,17 +67,19 @@ pub(crate) struct StateStore<K, S> {
     pins: Mutex<BTreeMap<BatchTime, usize>>,
     /// The newest version that is committed.
     committed: Mutex<Option<BatchTime>>,
+    /// Whether what batches change is written down, and then how far back versions must stay apart.
+    saved: Mutex<Option<Duration>>,
     /// How many keys the newest delta changed, so that the next one is made large enough at once.
     expected: AtomicUsize,
 }
 
 /// Keeps a version readable until dropped.
-pub(crate) struct Pin<K: Key, S: Data> {
+pub(crate) struct Pin<K: Key, S: Record> {
     store: Arc<StateStore<K, S>>,
     time: BatchTime,
 }
 
-impl<K: Key, S: Data> Drop for Pin<K, S> {
+impl<K: Key, S: Record> Drop for Pin<K, S> {
     fn drop(&mut self) {
         let mut pins = lock(&self.store.pins);
         if let Some(readers) = pins.get_mut(&self.time) {
@@ -88,14 +91,14 @@ impl<K: Key, S: Data> Drop for Pin<K, S> {
     }
 }
 
-impl<K: Key, S: Data> Pin<K, S> {
+impl<K: Key, S: Record> Pin<K, S> {
     /// The pinned version of a partition.
     pub(crate) fn view(&self, partition: usize) -> View<'_, K, S> {
         self.store.view(partition, self.time)
     }
 }
 
-impl<K: Key, S: Data> StateStore<K, S> {
+impl<K: Key, S: Record> StateStore<K, S> {
     /// No state in so many partitions. `with_timeouts`: keys will be looked for by the time of their last
     /// touch.
     pub(crate) fn new(partitions: usize, seed: u64, with_timeouts: bool) -> Arc<Self> {
@@ -108,6 +111,7 @@ impl<K: Key, S: Data> StateStore<K, S> {
             seed,
             pins: Mutex::default(),
             committed: Mutex::default(),
+            saved: Mutex::default(),
             expected: AtomicUsize::new(0),
         })
     }
@@ -118,6 +122,16 @@ impl<K: Key, S: Data> StateStore<K, S> {
 
     pub(crate) fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// From now on, what batches change is written down, and versions that are younger than the newest by up
+    /// to `lookback` stay apart, so that any of them can be saved.
+    pub(crate) fn save(&self, lookback: Duration) {
+        *lock(&self.saved) = Some(lookback);
+    }
+
+    pub(crate) fn is_saved(&self) -> bool {
+        lock(&self.saved).is_some()
     }
 
     /// The newest version that is committed; none before the first.
@@ -142,6 +156,29 @@ impl<K: Key, S: Data> StateStore<K, S> {
         }
         let base = partition.base.read().unwrap_or_else(PoisonError::into_inner);
         View { base, deltas, expected: self.expected.load(Ordering::Relaxed) }
+    }
+
+    /// Takes over what was saved: changes of each partition, oldest first, up to the version of `time`.
+    pub(crate) fn restore(&self, time: BatchTime, changes: impl IntoIterator<Item = (usize, Delta<K, S>)>) {
+        for (partition, delta) in changes {
+            if let Some(partition) = self.partitions.get(partition) {
+                partition.base.write().unwrap_or_else(PoisonError::into_inner).apply(Arc::new(delta));
+            }
+        }
+        *lock(&self.committed) = Some(time);
+    }
+
+    /// The changes of a partition that are newer than `time`, oldest first.
+    pub(crate) fn newer(&self, partition: usize, time: BatchTime) -> Vec<Arc<Delta<K, S>>> {
+        let deltas = lock(&self.partitions[partition].deltas);
+        deltas.iter().filter(|delta| delta.time > time).cloned().collect()
+    }
+
+    /// No change yet, of a version that was saved.
+    pub(crate) fn saved_delta(&self, time: BatchTime) -> Delta<K, S> {
+        let rows = Rows::new(self.seed);
+        // Places of another process say nothing here.
+        Delta { time, epoch: u64::MAX, rows, from_scratch: false, expired: None }
     }
 
     /// Adds what a task of the batch did.
@@ -169,12 +206,13 @@ impl<K: Key, S: Data> StateStore<K, S> {
     pub(crate) fn fold(&self) {
         let Some(committed) = self.committed() else { return };
         let oldest = lock(&self.pins).keys().next().copied();
-        let upto = oldest.map_or(committed, |oldest| oldest.min(committed));
+        let lookback = lock(&self.saved).unwrap_or_default();
+        let upto = oldest.map_or(committed, |oldest| oldest.min(committed)).min(committed - lookback);
         self.partitions.iter().for_each(|partition| partition.fold(upto));
     }
 }
 
-impl<K: Key, S: Data> Partition<K, S> {
+impl<K: Key, S: Record> Partition<K, S> {
     fn fold(&self, upto: BatchTime) {
         let due: Vec<_> = lock(&self.deltas).iter().filter(|delta| delta.time <= upto).cloned().collect();
         if due.is_empty() {
@@ -193,7 +231,7 @@ impl<K: Key, S: Data> Partition<K, S> {
     }
 }
 
-impl<K: Key, S: Data> Base<K, S> {
+impl<K: Key, S: Record> Base<K, S> {
     fn apply(&mut self, delta: Arc<Delta<K, S>>) {
         if delta.from_scratch {
             let seed_rows = self.rows.like(0);
@@ -275,7 +313,7 @@ pub(crate) struct View<'s, K, S> {
     expected: usize,
 }
 
-impl<K: Key, S: Data> View<'_, K, S> {
+impl<K: Key, S: Record> View<'_, K, S> {
     /// No change yet, for the batch of `time`.
     pub(crate) fn delta(&self, time: BatchTime) -> Delta<K, S> {
         let rows = self.base.rows.like(self.expected);
@@ -394,109 +432,4 @@ impl<K: Key, S: Data> View<'_, K, S> {
 }
 
 #[cfg(test)]
-mod tests {
-    //! Goal: versions of the state see their own past and nothing else. Method: deltas by hand.
-    use super::*;
-
-    fn at(t: i64) -> BatchTime {
-        BatchTime::from_millis(t)
-    }
-
-    /// What a batch did: sets keys to values, or removes them.
-    fn delta(store: &StateStore<char, i32>, t: i64, changes: &[(char, Option<i32>)]) -> Delta<char, i32> {
-        let view = store.view(0, at(t - 1));
-        let mut delta = view.delta(at(t));
-        for (key, value) in changes {
-            let hash = delta.rows.hash(key);
-            let (place, _) = view.find(hash, key);
-            let change = match value {
-                Some(state) => Change::Set(Entry { state: *state, touched: at(t) }),
-                None => Change::Removed,
-            };
-            delta.rows.insert(hash, *key, Changed { at: place, change });
-        }
-        delta
-    }
-
-    fn all(view: &View<'_, char, i32>) -> Vec<(char, i32)> {
-        let mut rows = Vec::new();
-        let step = view.for_each(|_, key, entry| {
-            rows.push((*key, entry.state));
-            Ok(())
-        });
-        step.unwrap();
-        rows
-    }
-
-    fn untouched(view: &View<'_, char, i32>, threshold: i64) -> Vec<char> {
-        let mut keys = Vec::new();
-        view.for_each_untouched(at(threshold), |key, _| keys.push(*key));
-        keys
-    }
-
-    /// T-071: an empty state has nothing, and removing from it does nothing.
-    #[test]
-    fn an_empty_state_has_nothing() {
-        let store = StateStore::new(1, 7, true);
-        let view = store.view(0, at(0));
-        assert_eq!((all(&view), untouched(&view, 100)), (vec![], vec![]));
-        drop(view);
-        store.install(0, delta(&store, 1, &[('x', None)]));
-        store.commit(at(1));
-        assert_eq!(all(&store.view(0, at(1))), []);
-    }
-
-    /// T-072, vector 11.8: values are found by key, and by the time of the last touch, strictly before.
-    #[test]
-    fn values_are_found_by_key_and_by_touch() {
-        for folded in [false, true] {
-            let store = StateStore::new(1, 7, true);
-            store.install(0, delta(&store, 10, &[('a', Some(100))]));
-            if folded {
-                store.commit(at(10));
-            }
-            let view = store.view(0, at(10));
-            assert_eq!(all(&view), [('a', 100)]);
-            assert_eq!(untouched(&view, 11), ['a']);
-            assert_eq!(untouched(&view, 10), []);
-            drop(view);
-            store.install(0, delta(&store, 11, &[('a', None)]));
-            assert_eq!(all(&store.view(0, at(11))), []);
-        }
-    }
-
-    /// T-073: what a later version changes, an earlier one that is pinned does not see.
-    #[test]
-    fn versions_do_not_see_their_future() {
-        let store = StateStore::new(1, 7, false);
-        store.install(0, delta(&store, 1, &[('a', Some(1)), ('b', Some(2))]));
-        store.commit(at(1));
-        let first = store.pin(at(1));
-        store.install(0, delta(&store, 2, &[('a', None), ('c', Some(3))]));
-        store.commit(at(2));
-        let second = store.pin(at(2));
-        store.install(0, delta(&store, 3, &[('a', Some(4)), ('b', Some(5))]));
-        store.commit(at(3));
-        assert_eq!(all(&first.view(0)), [('a', 1), ('b', 2)]);
-        assert_eq!(all(&second.view(0)), [('b', 2), ('c', 3)]);
-        assert_eq!(all(&store.view(0, at(3))), [('a', 4), ('b', 5), ('c', 3)]);
-        // Once nobody needs the old versions, all is one table.
-        drop((first, second));
-        store.fold();
-        assert!(lock(&store.partitions[0].deltas).is_empty());
-        let mut folded = all(&store.view(0, at(3)));
-        folded.sort_unstable();
-        assert_eq!(folded, [('a', 4), ('b', 5), ('c', 3)]);
-    }
-
-    #[test]
-    fn a_batch_that_is_rolled_back_leaves_no_trace() {
-        let store = StateStore::new(1, 7, true);
-        store.install(0, delta(&store, 1, &[('a', Some(1))]));
-        store.commit(at(1));
-        store.install(0, delta(&store, 2, &[('a', Some(2)), ('b', Some(2))]));
-        store.roll_back(at(2));
-        assert_eq!(all(&store.view(0, at(9))), [('a', 1)]);
-        assert_eq!(untouched(&store.view(0, at(9)), 9), ['a']);
-    }
-}
+mod tests;

@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Data, Key, Result};
+use waterclock_base::{BatchTime, Data, Key, Record, Result};
 
 use super::{StateStage, StateStore};
 use crate::graph::Settled;
 
 /// The versions that a state stream is at.
-pub(crate) struct Versions<K: Key, S: Data, M: Data> {
+pub(crate) struct Versions<K: Key, S: Record, M: Data> {
     store: Arc<StateStore<K, S>>,
     state: Mutex<State<K, S, M>>,
 }
 
-struct State<K: Key, S: Data, M: Data> {
+struct State<K: Key, S: Record, M: Data> {
     /// Made and not yet settled, oldest first.
     open: BTreeMap<BatchTime, Arc<StateStage<K, S, M>>>,
     /// The newest version that is committed.
@@ -25,7 +25,7 @@ struct State<K: Key, S: Data, M: Data> {
     skipped: BTreeSet<BatchTime>,
 }
 
-impl<K: Key, S: Data, M: Data> Versions<K, S, M> {
+impl<K: Key, S: Record, M: Data> Versions<K, S, M> {
     pub(crate) fn new(store: Arc<StateStore<K, S>>) -> Self {
         let state = State { open: BTreeMap::new(), settled: None, skipped: BTreeSet::new() };
         Versions { store, state: Mutex::new(state) }
@@ -71,6 +71,18 @@ impl<K: Key, S: Data, M: Data> Versions<K, S, M> {
     pub(crate) fn newest(&self) -> Option<BatchTime> {
         let open = lock(&self.state).open.keys().next_back().copied();
         open.or_else(|| self.store.committed())
+    }
+
+    /// Goes on behind the version of `settled`; the versions of `skipped` will never be made.
+    pub(crate) fn resume(&self, settled: BatchTime, skipped: impl IntoIterator<Item = BatchTime>) {
+        let mut state = lock(&self.state);
+        state.settled = Some(settled);
+        state.skipped.extend(skipped.into_iter().filter(|skipped| *skipped > settled));
+    }
+
+    /// The versions up to `t` that are made and not settled, oldest first.
+    pub(crate) fn open(&self, t: BatchTime) -> Vec<Arc<StateStage<K, S, M>>> {
+        lock(&self.state).open.range(..=t).map(|(_, stage)| stage.clone()).collect()
     }
 
     fn first_to_make(&self, zero: BatchTime) -> BatchTime {

@@ -1,11 +1,7 @@
 //! Object files: records as bytes, in frames that each carry a checksum. The bytes are laid out in
 //! docs/format.md, section "Object files"; fixtures of every version must be readable for ever.
 
-mod checksum; // CRC-32C
-
-use waterclock_base::{Codec, Data, Error, Record, Result, encode};
-
-use checksum::crc32c;
+use waterclock_base::{Codec, Data, Error, Record, Result, checksum, encode};
 
 /// What every object file begins with: the magic and the version.
 pub(crate) const HEADER: [u8; 6] = *b"WCOBJ\x01";
@@ -55,7 +51,7 @@ impl Frames {
         })?;
         self.frame[0..4].copy_from_slice(&self.records.to_le_bytes());
         self.frame[4..8].copy_from_slice(&length.to_le_bytes());
-        let checksum = crc32c(self.frame[0..8].iter().chain(&self.frame[FRAME_HEADER..]));
+        let checksum = checksum([&self.frame[0..8], &self.frame[FRAME_HEADER..]]);
         self.frame[8..12].copy_from_slice(&checksum.to_le_bytes());
         self.records = 0;
         Ok(&self.frame)
@@ -90,7 +86,7 @@ impl FrameHeader {
     /// # Errors
     /// Says what is wrong with the bytes.
     pub(crate) fn records<T: Data>(&self, payload: &[u8], codec: Codec<T>) -> Result<Vec<T>, String> {
-        let (written, found) = (self.number(8), crc32c(self.bytes[0..8].iter().chain(payload)));
+        let (written, found) = (self.number(8), checksum([&self.bytes[0..8], payload]));
         if found != written {
             return Err(format!("the checksum of a frame is {found:08x}, but {written:08x} was written"));
         }

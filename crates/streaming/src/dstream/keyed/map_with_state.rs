@@ -13,7 +13,7 @@ use super::state_stream::{StateStream, emitted, snapshot};
 use super::update_state::last_of_each;
 use super::{State, StateSpec};
 use crate::dstream::DStream;
-use crate::graph::{AnyNode, BatchCx, Settled, StateKind, StreamCompute, StreamNode};
+use crate::graph::{AnyNode, BatchCx, StateKind, StreamCompute, StreamNode, StreamState};
 use crate::state::{Change, Changed, Delta, Entry, StateStage, Update, Updated, View};
 
 impl<K: Data, V: Data> DStream<(K, V)> {
@@ -99,6 +99,12 @@ impl<K: Key, S: Record, M: Data> MapWithState<K, S, M> {
     /// Every key with its state, in every batch from the first.
     pub fn state_snapshots(&self) -> DStream<(K, S)> {
         self.snapshots.clone()
+    }
+
+    /// Gives the state a name, under which it outlives the process; see [`DStream::named`].
+    #[must_use = "the answer is the named state"]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        MapWithState { mapped: self.mapped.named(name), snapshots: self.snapshots }
     }
 
     /// Sets how often the state is checkpointed: a multiple of the slide (default: ten slides). In this
@@ -188,12 +194,8 @@ where
         Ok(self.core.stage_at(t, cx)?.map(|stage| emitted(&self.core.stream, stage, cx.engine)))
     }
 
-    fn settle(&self, t: BatchTime, how: Settled) {
-        self.core.stream.versions.settle(t, how);
-    }
-
-    fn forget(&self, _upto: BatchTime) {
-        self.core.stream.versions.forget();
+    fn state(&self) -> Option<&dyn StreamState> {
+        Some(&self.core.stream)
     }
 }
 

@@ -1,22 +1,32 @@
-//! What all streams with state share: the store, its versions, and how data is spread to meet it.
+//! What all streams with state share: the store, its versions, how data is spread to meet it, and how it
+//! outlives the process.
 
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
-use waterclock_base::{BatchTime, Data, Key, Record};
-use waterclock_engine::{Define, Engine, Keyed, Partitioner, Rdd};
+use waterclock_base::{
+    BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, decode, group_of_hash, key_hash,
+};
+use waterclock_engine::{Define, Engine, Keyed, Partitioner, PartitionerId, Rdd, StageOutput};
 
-use crate::state::{Emitted, Snapshot, StateStage, StateStore, Update, Versions};
+use crate::checkpoint::{Change, PinnedState, StateSchema};
+use crate::graph::{Restored, Settled, StreamState};
+use crate::state::{
+    Delta, Emitted, Part, Snapshot, StateStage, StateStore, Update, Versions, read_saved, write_saved,
+    write_view,
+};
 
 /// The state of one stream and the versions that it is at.
-pub(crate) struct StateStream<K: Key, S: Data, M: Data> {
+pub(crate) struct StateStream<K: Key, S: Record, M: Data> {
     pub(crate) operator: &'static str,
     pub(crate) site: &'static Location<'static>,
     partitioner: Partitioner<K>,
+    key_groups: u32,
     pub(crate) versions: Versions<K, S, M>,
 }
 
-impl<K: Key, S: Data, M: Data> StateStream<K, S, M> {
+impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
     pub(crate) fn new(
         operator: &'static str,
         site: &'static Location<'static>,
@@ -25,7 +35,8 @@ impl<K: Key, S: Data, M: Data> StateStream<K, S, M> {
         with_timeouts: bool,
     ) -> Self {
         let store = StateStore::new(partitioner.partitions(), engine.seed(), with_timeouts);
-        StateStream { operator, site, partitioner, versions: Versions::new(store) }
+        let key_groups = engine.settings().key_groups;
+        StateStream { operator, site, partitioner, key_groups, versions: Versions::new(store) }
     }
 
     /// The dataset spread as the state is.
@@ -49,10 +60,160 @@ impl<K: Key, S: Data, M: Data> StateStream<K, S, M> {
     fn define(&self, stage: &Arc<StateStage<K, S, M>>) -> Define {
         Define::new(self.operator, self.partitioner.partitions()).at(self.site).after(stage.clone())
     }
+
+    fn own_partitioner(&self) -> bool {
+        matches!(self.partitioner.id(), PartitionerId::Own { .. })
+    }
+
+    /// A change of a partition, with the key groups that it owns.
+    fn change(&self, state: &str, version: BatchTime, partition: usize, rows: Vec<u8>) -> Change {
+        let (partitions, groups) = (self.partitioner.partitions(), self.key_groups);
+        let edge = |p: usize| (p as u64 * u64::from(groups) / partitions.max(1) as u64) as u32;
+        let groups = if self.own_partitioner() { 0..groups } else { edge(partition)..edge(partition + 1) };
+        let (partition, partitions) = (partition as u32, partitions as u32);
+        Change { state: state.to_owned(), version, partition, partitions, groups, rows: Bytes(rows) }
+    }
+
+    /// Reads a change that was made under `schema`: what it means for each partition of today.
+    fn read(&self, schema: &StateSchema, change: &Change) -> Result<Vec<(usize, Delta<K, S>)>> {
+        let store = self.versions.store();
+        let place = |key: &K| {
+            let group = group_of_hash(key_hash(key), self.key_groups);
+            if change.groups.contains(&group) {
+                Ok(self.partitioner.partition(key))
+            } else {
+                Err(self.strayed(change))
+            }
+        };
+        let part = Part {
+            empty: &|| store.saved_delta(change.version),
+            place: &place,
+            key: &|bytes| decode(bytes),
+            state: &|bytes| decode(bytes),
+        };
+        let _ = schema;
+        let deltas = read_saved(&change.rows.0, store.partitions(), &part)?;
+        Ok(deltas.into_iter().enumerate().collect())
+    }
+
+    fn strayed(&self, change: &Change) -> Error {
+        Error::Checkpoint {
+            dir: format!("state {}", change.state),
+            why: format!(
+                "a key of type {} does not belong to the key groups {:?} that it was saved with",
+                std::any::type_name::<K>(),
+                change.groups
+            ),
+            hint: "the key's `Serialize` must write equal keys as it did when they were saved; undo its change, \
+                   or give the state another name and begin it anew",
+        }
+    }
+}
+
+impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
+    fn complete(&self, t: BatchTime, engine: &Engine) -> Result<()> {
+        for stage in self.versions.open(t) {
+            if !stage.missing().is_empty() {
+                emitted(self, stage, engine).for_each_partition(drop)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&self, t: BatchTime, how: Settled) {
+        self.versions.settle(t, how);
+    }
+
+    fn forget(&self) {
+        self.versions.forget();
+    }
+
+    fn schema(&self, name: &str) -> StateSchema {
+        StateSchema {
+            name: name.to_owned(),
+            key: Schema::of::<K>(),
+            value: Schema::of::<S>(),
+            own_partitioner: self.own_partitioner(),
+        }
+    }
+
+    fn save(&self, lookback: Duration) {
+        self.versions.store().save(lookback);
+    }
+
+    fn changes(&self, name: &str, t: BatchTime) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for stage in self.versions.open(t) {
+            for (partition, rows) in stage.take_saved() {
+                changes.push(self.change(name, stage.time(), partition, rows));
+            }
+        }
+        changes
+    }
+
+    fn pin(&self, name: &str, oldest: BatchTime) -> PinnedState {
+        let store = self.versions.store();
+        let version = store.committed().map(|newest| newest.min(oldest));
+        let Some(at) = version else {
+            return PinnedState { schema: self.schema(name), version, rows: Box::new(|_| Ok(())) };
+        };
+        let pin = store.pin(at);
+        let newer: Vec<_> = (0..store.partitions()).map(|partition| store.newer(partition, at)).collect();
+        // Everything that it takes to say whose rows these are, without the stream itself.
+        let blank: Vec<Change> =
+            (0..store.partitions()).map(|partition| self.change(name, at, partition, Vec::new())).collect();
+        let rows = Box::new(move |put: &mut dyn FnMut(Change) -> Result<()>| {
+            for (partition, blank) in blank.iter().enumerate() {
+                let view = pin.view(partition);
+                write_view(&view, |rows| put(Change { rows: Bytes(rows), ..blank.clone() }))?;
+            }
+            for (deltas, blank) in newer.iter().zip(&blank) {
+                for delta in deltas {
+                    let rows = Bytes(write_saved(delta)?);
+                    put(Change { version: delta.time, rows, ..blank.clone() })?;
+                }
+            }
+            Ok(())
+        });
+        PinnedState { schema: self.schema(name), version, rows }
+    }
+
+    fn restore(&self, restored: Restored) -> Result<()> {
+        let Restored { saved, changes, upto, skipped } = restored;
+        let mut version = saved.as_ref().and_then(|saved| saved.version);
+        // A program that looks back further than the one that saved begins with what there is.
+        let upto = version.map_or(upto, |version| version.max(upto));
+        let rows = saved.into_iter().flat_map(|saved| {
+            let schema = saved.schema;
+            saved.rows.into_iter().map(move |rows| (schema.clone(), rows))
+        });
+        let due = rows.chain(changes).filter(|(_, change)| change.version <= upto);
+        let (mut deltas, mut cleared) = (Vec::new(), None);
+        for (schema, change) in due {
+            version = version.max(Some(change.version));
+            let parts = self.read(&schema, &change)?;
+            if change.partitions as usize == parts.len() {
+                // Partitions that are as they were are only concerned by their own changes.
+                deltas.extend(parts.into_iter().filter(|(place, _)| *place == change.partition as usize));
+                continue;
+            }
+            // A version begins from scratch in all partitions or in none, and once only.
+            let again = cleared.replace(change.version) == Some(change.version);
+            deltas.extend(parts.into_iter().map(|(place, mut delta)| {
+                delta.from_scratch &= !again;
+                (place, delta)
+            }));
+        }
+        if let Some(version) = version {
+            self.versions.store().restore(version, deltas);
+        }
+        self.versions.resume(upto, skipped);
+        Ok(())
+    }
 }
 
 /// The whole state of time `t`, of each key what `show` makes of it.
-pub(crate) fn snapshot<K: Key, S: Data, M: Data, O: Data>(
+pub(crate) fn snapshot<K: Key, S: Record, M: Data, O: Data>(
     stream: &StateStream<K, S, M>,
     stage: Arc<StateStage<K, S, M>>,
     t: BatchTime,
@@ -65,7 +226,7 @@ pub(crate) fn snapshot<K: Key, S: Data, M: Data, O: Data>(
 }
 
 /// The records that the tasks of the stage emitted.
-pub(crate) fn emitted<K: Key, S: Data, M: Data>(
+pub(crate) fn emitted<K: Key, S: Record, M: Data>(
     stream: &StateStream<K, S, M>,
     stage: Arc<StateStage<K, S, M>>,
     engine: &Engine,

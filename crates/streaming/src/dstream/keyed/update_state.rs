@@ -9,8 +9,8 @@ use waterclock_engine::{Parent, Rdd, Sink, Step, TaskCx};
 use super::StateOptions;
 use super::state_stream::{StateStream, snapshot};
 use crate::dstream::DStream;
-use crate::graph::{BatchCx, Settled, StateKind, StreamCompute, StreamNode};
-use crate::state::{Change, Changed, Entry, Rows, StateStage, Update, Updated, View};
+use crate::graph::{BatchCx, StateKind, StreamCompute, StreamNode, StreamState};
+use crate::state::{Change, Changed, Delta, Entry, Rows, StateStage, Update, Updated, View};
 
 /// # Pairs: state across batches
 impl<K: Data, V: Data> DStream<(K, V)> {
@@ -90,27 +90,41 @@ impl<K: Data, V: Data> DStream<(K, V)> {
         let operator = "update_state_by_key";
         let partitioner = options.resolve(&self.graph.engine);
         let stream = StateStream::new(operator, site, partitioner, &self.graph.engine, false);
-        let body =
-            UpdateState { parent: self.node.clone(), stream, initial: options.initial, f: Arc::new(f) };
+        let (parent, rule) = (self.node.clone(), Arc::new(EveryKey(f)));
+        let body = UpdateState { parent, stream, initial: options.initial, rule };
         let mut info = self.derived(operator, site);
         info.state = Some(StateKind::TenSeconds);
         self.define(info, body)
     }
 }
 
-struct UpdateState<K: Key, V: Record, S: Record, F> {
-    parent: Arc<StreamNode<(K, V)>>,
-    stream: StateStream<K, S, ()>,
-    initial: Option<Rdd<(K, S)>>,
-    f: Arc<F>,
+/// How the state of a partition is made anew in a batch.
+pub(super) trait UpdateRule<K: Key, V: Record, S: Record>: Send + Sync + 'static {
+    /// What changes, given the state before, the batch's values, and the initial state in the first batch.
+    fn delta(
+        &self,
+        time: BatchTime,
+        before: &View<'_, K, S>,
+        values: Rows<K, Vec<V>>,
+        initial: impl Iterator<Item = (K, S)>,
+        cx: &TaskCx,
+    ) -> Step<Delta<K, S>>;
 }
 
-impl<K, V, S, F> StreamCompute<(K, S)> for UpdateState<K, V, S, F>
+/// The stream of a state that a rule makes anew in every batch.
+pub(super) struct UpdateState<K: Key, V: Record, S: Record, R> {
+    pub(super) parent: Arc<StreamNode<(K, V)>>,
+    pub(super) stream: StateStream<K, S, ()>,
+    pub(super) initial: Option<Rdd<(K, S)>>,
+    pub(super) rule: Arc<R>,
+}
+
+impl<K, V, S, R> StreamCompute<(K, S)> for UpdateState<K, V, S, R>
 where
     K: Key,
     V: Record,
     S: Record,
-    F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+    R: UpdateRule<K, V, S>,
 {
     fn compute(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<(K, S)>>> {
         let slide = crate::graph::AnyNode::slide(&*self.parent);
@@ -120,22 +134,12 @@ where
         Ok(made.map(|stage| snapshot(&self.stream, stage, t, cx.engine, show)))
     }
 
-    fn settle(&self, t: BatchTime, how: Settled) {
-        self.stream.versions.settle(t, how);
-    }
-
-    fn forget(&self, _upto: BatchTime) {
-        self.stream.versions.forget();
+    fn state(&self) -> Option<&dyn StreamState> {
+        Some(&self.stream)
     }
 }
 
-impl<K, V, S, F> UpdateState<K, V, S, F>
-where
-    K: Key,
-    V: Record,
-    S: Record,
-    F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
-{
+impl<K: Key, V: Record, S: Record, R: UpdateRule<K, V, S>> UpdateState<K, V, S, R> {
     /// The stage of one version. A time without a dataset begins no state.
     fn version(
         &self,
@@ -153,27 +157,27 @@ where
             seed: self.stream.versions.store().seed(),
             data: data.map(|rdd| self.stream.spread(&rdd)),
             initial: self.initial.as_ref().filter(|_| begins).map(|rdd| self.stream.spread(rdd)),
-            f: self.f.clone(),
+            rule: self.rule.clone(),
         };
         Ok(Some(self.stream.stage(time, before, cx.engine, update)))
     }
 }
 
-/// Runs the function for every key of a partition.
-struct UpdateAll<K: Key, V: Record, S: Record, F> {
+/// Runs the rule for a partition.
+struct UpdateAll<K: Key, V: Record, S: Record, R> {
     time: BatchTime,
     seed: u64,
     data: Option<Rdd<(K, V)>>,
     initial: Option<Rdd<(K, S)>>,
-    f: Arc<F>,
+    rule: Arc<R>,
 }
 
-impl<K, V, S, F> Update<K, S, ()> for UpdateAll<K, V, S, F>
+impl<K, V, S, R> Update<K, S, ()> for UpdateAll<K, V, S, R>
 where
     K: Key,
     V: Record,
     S: Record,
-    F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+    R: UpdateRule<K, V, S>,
 {
     fn parents(&self) -> Vec<Parent> {
         let data = self.data.iter().map(Rdd::lineage);
@@ -181,12 +185,36 @@ where
     }
 
     fn update(&self, partition: usize, before: &View<'_, K, S>, cx: &TaskCx) -> Step<Updated<K, S, ()>> {
-        let mut groups = grouped(self.data.as_ref(), partition, self.seed, cx)?;
-        let mut delta = before.delta(self.time);
+        let values = grouped(self.data.as_ref(), partition, self.seed, cx)?;
+        let initial = last_of_each(self.initial.as_ref(), partition, self.seed, cx)?;
+        let delta = self.rule.delta(self.time, before, values, initial, cx)?;
+        Ok(Updated { delta, emitted: Vec::new() })
+    }
+}
+
+/// The function is called for every key.
+struct EveryKey<F>(F);
+
+impl<K, V, S, F> UpdateRule<K, V, S> for EveryKey<F>
+where
+    K: Key,
+    V: Record,
+    S: Record,
+    F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+{
+    fn delta(
+        &self,
+        time: BatchTime,
+        before: &View<'_, K, S>,
+        mut values: Rows<K, Vec<V>>,
+        initial: impl Iterator<Item = (K, S)>,
+        cx: &TaskCx,
+    ) -> Step<Delta<K, S>> {
+        let mut delta = before.delta(time);
         let mut change = |at: Option<u32>, key: &K, new: Vec<V>, old: Option<S>| {
             let known = old.is_some();
-            let change = match (self.f)(self.time, key, new, old) {
-                Some(state) => Change::Set(Entry { state, touched: self.time }),
+            let change = match (self.0)(time, key, new, old) {
+                Some(state) => Change::Set(Entry { state, touched: time }),
                 None if known => Change::Removed,
                 None => return,
             };
@@ -194,16 +222,16 @@ where
         };
         before.for_each(|at, key, entry| {
             cx.check()?;
-            change(at, key, take(&mut groups, key), Some(entry.state.clone()));
+            change(at, key, take(&mut values, key), Some(entry.state.clone()));
             Ok(())
         })?;
-        for (key, state) in last_of_each(self.initial.as_ref(), partition, self.seed, cx)? {
-            change(None, &key, take(&mut groups, &key), Some(state));
+        for (key, state) in initial {
+            change(None, &key, take(&mut values, &key), Some(state));
         }
-        for (key, values) in groups.into_rows() {
+        for (key, values) in values.into_rows() {
             change(None, &key, values, None);
         }
-        Ok(Updated { delta, emitted: Vec::new() })
+        Ok(delta)
     }
 }
 

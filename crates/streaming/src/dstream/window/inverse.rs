@@ -4,13 +4,14 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use waterclock_base::{BatchTime, Data, Error, Key, Record, Result};
 use waterclock_engine::{Keyed, Parent, Rdd, Sink, Step, StorageLevel, TaskCx};
 
 use super::bounds::{Asked, Bounds};
 use crate::dstream::DStream;
 use crate::dstream::keyed::{StateStream, snapshot};
-use crate::graph::{AnyNode, BatchCx, Settled, StateKind, StreamCompute, StreamNode};
+use crate::graph::{AnyNode, BatchCx, StateKind, StreamCompute, StreamNode, StreamState};
 use crate::state::{Change, Changed, Delta, Entry, StateStage, Update, Updated, View};
 
 /// # Pairs: windows, incremental
@@ -152,7 +153,8 @@ pub(super) struct Rule<K, V, F, I> {
 }
 
 /// The value of a key in the window.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(bound(serialize = "V: Serialize", deserialize = "V: Deserialize<'de>"))]
 struct InWindow<V> {
     /// Empty only while a function has it.
     value: Option<V>,
@@ -189,12 +191,8 @@ where
         Ok(made.map(|stage| snapshot(&self.stream, stage, t, cx.engine, show)))
     }
 
-    fn settle(&self, t: BatchTime, how: Settled) {
-        self.stream.versions.settle(t, how);
-    }
-
-    fn forget(&self, _upto: BatchTime) {
-        self.stream.versions.forget();
+    fn state(&self) -> Option<&dyn StreamState> {
+        Some(&self.stream)
     }
 }
 

@@ -7,8 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use waterclock_base::BatchTime;
+use serde::{Deserialize, Serialize};
 use waterclock_base::world::{Disk, DiskName};
+use waterclock_base::{BatchTime, Result};
 
 use super::glob::Glob;
 use super::select::{Selector, Verdict};
@@ -20,9 +21,11 @@ const SHOWN: usize = 10;
 pub(super) type PathFilter = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 
 /// A file that a batch takes, as it was when it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FoundFile {
     pub(super) path: PathBuf,
+    /// The number under which its directory had it.
+    pub(super) id: u64,
     pub(super) modified: BatchTime,
     pub(super) len: u64,
 }
@@ -83,6 +86,32 @@ impl Listing {
 
     /// The files of the batch of `t`.
     pub(super) fn look(&mut self, t: BatchTime) -> Batch {
+        let batch = self.look_everywhere(t);
+        let known = &self.known;
+        // A directory that could not be looked at is not known, or is known as it was.
+        self.selector.forget_gone(|path| {
+            let names = path.parent().and_then(|dir| known.get(dir));
+            names.zip(path.file_name()).is_some_and(|(names, name)| !names.contains_key(name))
+        });
+        batch
+    }
+
+    /// Where it has come to, for a new process.
+    pub(super) fn position(&self) -> Result<Vec<u8>> {
+        self.selector.position()
+    }
+
+    /// Goes on from there.
+    pub(super) fn resume(&mut self, position: &[u8]) -> Result<()> {
+        self.selector.resume(position)
+    }
+
+    /// The batch of `t` took the file.
+    pub(super) fn took(&mut self, file: &FoundFile, t: BatchTime) {
+        self.selector.take(&file.path, file.id, file.modified, t);
+    }
+
+    fn look_everywhere(&mut self, t: BatchTime) -> Batch {
         self.selector.forget(t);
         let found = self.glob.find(&*self.disk);
         let mut look = Look::default();
@@ -94,9 +123,10 @@ impl Listing {
         }
         let mut before = std::mem::take(&mut self.known);
         for dir in found.dirs {
-            let known = before.remove(&dir).unwrap_or_default();
-            let known = self.look_at(&dir, known, t, &mut look);
-            self.known.insert(dir, known);
+            let known = before.remove(&dir);
+            if let Some(known) = self.look_at(&dir, known, t, &mut look) {
+                self.known.insert(dir, known);
+            }
         }
         self.conclude(look)
     }
@@ -105,10 +135,10 @@ impl Listing {
     fn look_at(
         &mut self,
         dir: &Path,
-        mut known: HashMap<OsString, u64>,
+        known: Option<HashMap<OsString, u64>>,
         t: BatchTime,
         look: &mut Look,
-    ) -> HashMap<OsString, u64> {
+    ) -> Option<HashMap<OsString, u64>> {
         let names = match self.disk.names(dir) {
             Ok(names) => names,
             Err(error) => {
@@ -116,6 +146,7 @@ impl Listing {
                 return known;
             }
         };
+        let mut known = known.unwrap_or_default();
         let is_known = |name: &DiskName| known.get(&name.name) == Some(&name.id);
         let fresh: Vec<bool> = names.iter().map(|name| !is_known(name)).collect();
         let seen = fresh.iter().filter(|fresh| !**fresh).count();
@@ -128,7 +159,7 @@ impl Listing {
                 known.insert(name.name, name.id);
             }
         }
-        known
+        Some(known)
     }
 
     /// Judges one name; true if it need not be looked at again.
@@ -163,7 +194,8 @@ impl Listing {
                 if entry.len == 0 {
                     look.empty.push(path);
                 } else {
-                    look.files.push(FoundFile { path, modified: entry.modified, len: entry.len });
+                    let (id, modified, len) = (name.id, entry.modified, entry.len);
+                    look.files.push(FoundFile { path, id, modified, len });
                 }
             }
         }

@@ -22,7 +22,8 @@ use std::sync::{Arc, Mutex};
 
 use waterclock_base::world::{Clock, lock};
 use waterclock_base::{
-    BatchInterval, BatchTime, BoxError, Data, Error, Event, InputInfo, RddId, Result, StreamId, Text,
+    BatchInterval, BatchTime, BoxError, Data, Error, Event, InputInfo, RddId, Result, StreamId, Text, decode,
+    encode,
 };
 use waterclock_engine::{Compute, Define, Rdd, Sink, Step, TaskCx};
 
@@ -33,7 +34,7 @@ use self::select::Selector;
 use super::Input;
 use crate::context::StreamingContext;
 use crate::dstream::DStream;
-use crate::graph::{BatchCx, Source};
+use crate::graph::{BatchCx, Cut, SavedBatch, SavedInput, Source};
 use crate::listen::Bus;
 
 pub use custom::FileReader;
@@ -51,13 +52,25 @@ pub use custom::FileReader;
 #[non_exhaustive]
 pub struct FileOptions {
     new_files_only: bool,
+    any_age: bool,
+    on_lost: OnLost,
     filter: Option<PathFilter>,
 }
 
 impl Default for FileOptions {
     fn default() -> Self {
-        FileOptions { new_files_only: true, filter: None }
+        FileOptions { new_files_only: true, any_age: false, on_lost: OnLost::Fail, filter: None }
     }
+}
+
+/// What a batch does when input that it was cut for is gone or changed before it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnLost {
+    /// The batch fails with an error that names what is lost.
+    Fail,
+    /// It goes on without it; listeners see [`Event::RecordsDropped`](waterclock_base::Event).
+    SkipAndCount,
 }
 
 impl FileOptions {
@@ -71,6 +84,23 @@ impl FileOptions {
     /// batch.
     pub fn new_files_only(mut self, yes: bool) -> Self {
         self.new_files_only = yes;
+        self
+    }
+
+    /// Reads every file that is in the directory, once, however old it is: also those that are there at the
+    /// first start, and those that are moved in long after they were written. What was read is remembered by
+    /// name for as long as it stays in the directory, so memory follows the number of files there.
+    ///
+    /// (Spark has no such rule: a file that is older than the window when it appears is never read.)
+    pub fn any_age(mut self) -> Self {
+        self.any_age = true;
+        self.new_files_only = false;
+        self
+    }
+
+    /// What happens when a file is gone, or is another one, when it is read (default: the batch fails).
+    pub fn on_lost(mut self, what: OnLost) -> Self {
+        self.on_lost = what;
         self
     }
 
@@ -128,8 +158,8 @@ impl StreamingContext {
     /// ```
     ///
     /// # Recovery
-    /// Files can be read again as long as they are kept. In this release nothing is remembered across
-    /// restarts: a restarted program sees new files only, or those of the last minute.
+    /// With a checkpoint, each batch's files are written down before it runs, and read again where a batch
+    /// must be run again or a window looks back: keep files for as long. What was read is not read twice.
     #[track_caller]
     pub fn text_file_stream(&self, dir: impl AsRef<Path>) -> Result<DStream<Text>> {
         let lines = text::Lines::new(self.settings().max_line_bytes);
@@ -244,7 +274,8 @@ impl StreamingContext {
         let glob = Glob::new(dir).map_err(|why| Error::Definition { call: operator, site, why })?;
         let (settings, world) = (self.settings(), self.engine().world());
         let initial = if options.new_files_only { world.clock.now() } else { BatchTime::ZERO };
-        let selector = Selector::new(initial, settings.file_min_remember, settings.batch_interval);
+        let selector =
+            Selector::new(initial, settings.file_min_remember, settings.batch_interval, options.any_age);
         let expects_old = options.new_files_only;
         let listing = Listing::new(world.disk.clone(), glob, options.filter, selector, expects_old);
         let source = |stream| {
@@ -257,6 +288,7 @@ impl StreamingContext {
                 slow_micros: i64::try_from(settings.batch_interval.as_micros()).unwrap_or(i64::MAX),
                 listing: Mutex::new(listing),
                 cut: Mutex::default(),
+                on_lost: options.on_lost,
                 format: Arc::new(format),
             })
         };
@@ -284,6 +316,7 @@ struct Files<F> {
     slow_micros: i64,
     listing: Mutex<Listing>,
     cut: Mutex<BTreeMap<BatchTime, Arc<[FoundFile]>>>,
+    on_lost: OnLost,
     format: Arc<F>,
 }
 
@@ -309,16 +342,40 @@ impl<F: Send + Sync + 'static> Source for Files<F> {
         Ok(())
     }
 
-    fn cut(&self, interval: BatchInterval) -> InputInfo {
+    fn cut(&self, interval: BatchInterval) -> Cut {
         let batch = self.look(interval.to);
         for text in batch.warnings {
             let text = format!("{} at {}: {text}", self.operator, self.site);
             tracing::warn!("{text}");
             self.bus.post(Event::Warning { text });
         }
-        let description = described(&batch.files);
+        let info = InputInfo { stream: self.stream, records: 0, description: described(&batch.files) };
+        let mut range = Vec::new();
+        // Names, numbers and times can always be written.
+        let _ = encode(&batch.files, &mut range);
         lock(&self.cut).insert(interval.to, batch.files.into());
-        InputInfo { stream: self.stream, records: 0, description }
+        Cut { info, range }
+    }
+
+    fn position(&self) -> Vec<u8> {
+        // Names, numbers and times can always be written.
+        lock(&self.listing).position().unwrap_or_default()
+    }
+
+    fn resume(&self, saved: &SavedInput<'_>) -> Result<()> {
+        let mut listing = lock(&self.listing);
+        if let Some(position) = saved.position {
+            listing.resume(position)?;
+        }
+        let mut cut = lock(&self.cut);
+        for SavedBatch { time, range, .. } in &saved.batches {
+            let mut range = *range;
+            let files: Vec<FoundFile> = decode(&mut range)?;
+            files.iter().for_each(|file| listing.took(file, *time));
+            let before = cut.remove(time);
+            cut.insert(*time, before.iter().flat_map(|files| files.iter()).chain(&files).cloned().collect());
+        }
+        Ok(())
     }
 
     fn forget(&self, upto: BatchTime) {
@@ -337,7 +394,13 @@ impl<T: Data, F: Format<T>> Input<T> for Files<F> {
         let partitions = partitions(files, self.format.grain(), most);
         let define = Define::new(self.operator, partitions.len()).at(self.site).bytes(bytes);
         let id = cx.engine.next_rdd_id();
-        let body = FilesOfBatch { id, stream: self.stream, partitions, format: self.format.clone() };
+        let body = FilesOfBatch {
+            id,
+            stream: self.stream,
+            partitions,
+            on_lost: self.on_lost,
+            format: self.format.clone(),
+        };
         Ok(Some(define.build_with(cx.engine, id, body)))
     }
 }
@@ -347,7 +410,31 @@ struct FilesOfBatch<F> {
     id: RddId,
     stream: StreamId,
     partitions: Vec<Vec<Piece>>,
+    on_lost: OnLost,
     format: Arc<F>,
+}
+
+impl<F> FilesOfBatch<F> {
+    /// Whether the piece's file is still the one that was found; or else, whether to go on without it.
+    fn is_there(&self, piece: &Piece, cx: &TaskCx) -> Step<bool> {
+        let file = &piece.file;
+        let why = match cx.engine().world().disk.entry(&file.path) {
+            Ok(now) if now.len >= file.len => return Ok(true),
+            Ok(now) => shrunk(piece, now.len),
+            Err(error) => cannot_read(&file.path, error),
+        };
+        match self.on_lost {
+            OnLost::Fail => Err(why.into()),
+            OnLost::SkipAndCount => {
+                tracing::warn!(error = ?why, "a file is lost");
+                if piece.range.start == 0 {
+                    let (stream, why) = (self.stream, "file gone or changed");
+                    cx.engine().tell(Event::RecordsDropped { stream, why, records: 1 });
+                }
+                Ok(false)
+            }
+        }
+    }
 }
 
 impl<T: Data, F: Format<T>> Compute<T> for FilesOfBatch<F> {
@@ -355,8 +442,11 @@ impl<T: Data, F: Format<T>> Compute<T> for FilesOfBatch<F> {
         let pieces = self.partitions.get(partition).into_iter().flatten();
         let before = cx.enter(self.id);
         let mut behind = Behind { id: self.id, cx, before, failed: false, out };
-        let step =
-            pieces.into_iter().try_for_each(|piece| self.format.read(piece, self.stream, cx, &mut behind));
+        let step = pieces.into_iter().try_for_each(|piece| match self.is_there(piece, cx) {
+            Ok(true) => self.format.read(piece, self.stream, cx, &mut behind),
+            Ok(false) => Ok(()),
+            Err(lost) => Err(lost),
+        });
         if step.is_ok() || behind.failed {
             cx.leave(before);
         }

@@ -61,7 +61,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn file(len: u64) -> FoundFile {
-        FoundFile { path: "f".into(), modified: BatchTime::ZERO, len }
+        FoundFile { path: "f".into(), id: 0, modified: BatchTime::ZERO, len }
     }
 
     fn sizes(lens: &[u64], grain: Option<u64>, most: Option<usize>) -> Vec<Vec<u64>> {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use waterclock_base::BatchTime;
+use serde::{Deserialize, Serialize};
 use waterclock_base::world::DiskEntry;
+use waterclock_base::{BatchTime, Result, decode, encode};
 
 /// Decides which files belong to a batch.
 ///
@@ -16,14 +17,24 @@ pub(super) struct Selector {
     initial: BatchTime,
     /// How far it looks back, and how long it remembers what was taken.
     window: Duration,
+    /// Whether it takes files of any age, and remembers what was taken for as long as it is there.
+    any_age: bool,
     taken: HashMap<PathBuf, Taken>,
 }
 
 /// A file that was taken.
+#[derive(Clone, Serialize, Deserialize)]
 struct Taken {
     id: u64,
     modified: BatchTime,
     batch: BatchTime,
+}
+
+/// What another process needs to go on.
+#[derive(Serialize, Deserialize)]
+struct Position {
+    initial: BatchTime,
+    taken: Vec<(PathBuf, Taken)>,
 }
 
 /// What becomes of a file.
@@ -41,10 +52,35 @@ pub(super) enum Verdict {
 
 impl Selector {
     /// Looks back for at least `least`, in whole slides; never beyond `initial`.
-    pub(super) fn new(initial: BatchTime, least: Duration, slide: Duration) -> Self {
+    pub(super) fn new(initial: BatchTime, least: Duration, slide: Duration, any_age: bool) -> Self {
         let slides = least.as_millis().div_ceil(slide.as_millis().max(1));
         let window = slide * u32::try_from(slides).unwrap_or(u32::MAX);
-        Selector { initial, window, taken: HashMap::new() }
+        Selector { initial, window, any_age, taken: HashMap::new() }
+    }
+
+    /// What another process needs to go on.
+    pub(super) fn position(&self) -> Result<Vec<u8>> {
+        let mut taken: Vec<_> =
+            self.taken.iter().map(|(path, taken)| (path.clone(), taken.clone())).collect();
+        taken.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut bytes = Vec::new();
+        encode(&Position { initial: self.initial, taken }, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Goes on from there.
+    pub(super) fn resume(&mut self, mut position: &[u8]) -> Result<()> {
+        let Position { initial, taken } = decode(&mut position)?;
+        self.initial = initial;
+        self.taken.extend(taken);
+        Ok(())
+    }
+
+    /// Forgets taken files for which `is_gone` holds, where it does not forget them by their age.
+    pub(super) fn forget_gone(&mut self, is_gone: impl Fn(&Path) -> bool) {
+        if self.any_age {
+            self.taken.retain(|path, _| !is_gone(path));
+        }
     }
 
     /// How far it looks back.
@@ -62,9 +98,9 @@ impl Selector {
     /// A file that has taken the name of one that was taken is another file, if both its number and its time
     /// are others; one that was changed in place is not.
     pub(super) fn judge(&self, entry: &DiskEntry, id: u64, t: BatchTime) -> Verdict {
-        if entry.modified > t {
+        if !self.any_age && entry.modified > t {
             Verdict::Wait
-        } else if entry.modified <= self.threshold(t) {
+        } else if !self.any_age && entry.modified <= self.threshold(t) {
             Verdict::TooOld
         } else {
             match self.taken.get(&entry.path) {
@@ -82,7 +118,7 @@ impl Selector {
     /// Forgets what was taken so long before `t` that it is too old now.
     pub(super) fn forget(&mut self, t: BatchTime) {
         let oldest = t - self.window;
-        self.taken.retain(|_, taken| taken.batch >= oldest);
+        self.taken.retain(|_, taken| self.any_age || taken.batch >= oldest);
     }
 }
 
@@ -99,7 +135,7 @@ mod tests {
     }
 
     fn selector(initial: i64) -> Selector {
-        Selector::new(at(initial), Duration::from_millis(2500), Duration::from_secs(1))
+        Selector::new(at(initial), Duration::from_millis(2500), Duration::from_secs(1), false)
     }
 
     #[test]

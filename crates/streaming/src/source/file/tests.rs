@@ -18,7 +18,7 @@ fn read(content: &[u8], cuts: &[u64], max_line_bytes: usize) -> (Vec<Vec<String>
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content).unwrap();
     let len = content.len() as u64;
-    let found = FoundFile { path: file.path().to_owned(), modified: BatchTime::ZERO, len };
+    let found = FoundFile { path: file.path().to_owned(), id: 0, modified: BatchTime::ZERO, len };
     let found = Arc::new(found);
     let mut ends: Vec<u64> = cuts.iter().map(|cut| cut % (len + 1)).chain([0, len]).collect();
     ends.sort_unstable();

@@ -1,0 +1,125 @@
+//! Writes batches down: what they read, what they changed, how they ended; and from time to time everything.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use waterclock_base::world::lock;
+use waterclock_base::{BatchInterval, BatchTime, Bytes, InputInfo, Result};
+
+use crate::checkpoint::{Checkpoint, Contents, Descriptor, Ending, Input, Ticket};
+use crate::graph::{Cut, Graph, Names, lookbacks};
+
+/// The checkpoint of an active context, and what it calls the parts of the graph.
+pub(crate) struct Keeper {
+    checkpoint: Arc<Checkpoint>,
+    graph: Arc<Graph>,
+    names: Names,
+    zero: BatchTime,
+    /// How far back the input of batches may be asked for again.
+    lookback: Duration,
+    /// How far back the versions of each state may be asked for again.
+    state_lookbacks: Vec<Duration>,
+    /// Ended batches of which sources do not know yet that they may forget them.
+    unacknowledged: Mutex<VecDeque<(Ticket, BatchTime)>>,
+}
+
+impl Keeper {
+    pub(crate) fn new(checkpoint: Arc<Checkpoint>, graph: Arc<Graph>, names: Names, zero: BatchTime) -> Self {
+        let lookbacks = lookbacks(&graph);
+        let longest = lookbacks.values().max().copied().unwrap_or_default();
+        let of_state = |(_, node): &(String, Arc<dyn crate::graph::AnyNode>)| {
+            lookbacks.get(&node.id()).copied().unwrap_or_default()
+        };
+        let state_lookbacks = names.states.iter().map(of_state).collect();
+        let lookback = longest + graph.settings.batch_interval;
+        let unacknowledged = Mutex::default();
+        Keeper { checkpoint, graph, names, zero, lookback, state_lookbacks, unacknowledged }
+    }
+
+    /// Fixes what a batch reads and writes it down. Nothing of the batch may be seen before the ticket is
+    /// durable.
+    pub(crate) fn cut(&self, interval: BatchInterval) -> Result<(Vec<InputInfo>, Ticket)> {
+        let mut infos = Vec::with_capacity(self.names.sources.len());
+        let mut inputs = Vec::with_capacity(self.names.sources.len());
+        for (name, source) in &self.names.sources {
+            let Cut { info, range } = source.cut(interval);
+            let (source, range, records) = (name.clone(), Bytes(range), info.records);
+            inputs.push(Input { source, range, records, watermark: None });
+            infos.push(info);
+        }
+        let partitions = u32::try_from(self.graph.settings.default_parallelism).unwrap_or(u32::MAX);
+        let program = self.names.program;
+        let ticket = self.checkpoint.cut(Descriptor { interval, inputs, partitions, program })?;
+        Ok((infos, ticket))
+    }
+
+    /// Waits until it is durable.
+    pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
+        self.checkpoint.wait(ticket)
+    }
+
+    /// Writes down how a batch ended, with what it changed if it counts. Memory has not changed yet.
+    pub(crate) fn ended(&self, time: BatchTime, committed: bool, outputs: Vec<(String, u64)>) -> Result<()> {
+        let mut changes = Vec::new();
+        if committed {
+            for (name, node) in &self.names.states {
+                changes.extend(node.state().into_iter().flat_map(|state| state.changes(name, time)));
+            }
+        }
+        let ending = Ending { time, committed, outputs };
+        let ticket = self.checkpoint.ended(ending, changes, time - self.lookback)?;
+        lock(&self.unacknowledged).push_back((ticket, time));
+        Ok(())
+    }
+
+    /// Memory has changed too.
+    pub(crate) fn settled(&self, time: BatchTime) {
+        self.acknowledge();
+        if self.checkpoint.wants_snapshot(&self.graph.settings)
+            && let Err(error) = self.snapshot(time)
+        {
+            tracing::warn!(error = ?error, "no snapshot could be taken; the one before still counts");
+        }
+    }
+
+    /// Tells sources what no process will ever ask for again.
+    fn acknowledge(&self) {
+        let durable = {
+            let mut waiting = lock(&self.unacknowledged);
+            let durable =
+                waiting.iter().take_while(|(ticket, _)| self.checkpoint.is_durable(*ticket)).count();
+            waiting.drain(..durable).next_back()
+        };
+        if let Some((_, time)) = durable {
+            self.names.sources.iter().for_each(|(_, source)| source.acknowledge(time));
+        }
+    }
+
+    fn snapshot(&self, time: BatchTime) -> Result<()> {
+        let pins =
+            self.names.states.iter().zip(&self.state_lookbacks).filter_map(|((name, node), lookback)| {
+                let oldest = (time - *lookback).floor(node.slide(), self.zero);
+                Some(node.state()?.pin(name, oldest))
+            });
+        let contents = Contents { time, states: pins.collect(), forget: time - self.lookback };
+        let positions = || {
+            let sources = self.names.sources.iter();
+            sources.map(|(name, source)| (name.clone(), source.position())).collect()
+        };
+        self.checkpoint.snapshot(&self.graph.settings, self.zero, contents, positions)
+    }
+
+    /// Everything that was ticked up to `at` is done: the next start has nothing to repeat.
+    pub(crate) fn finish(&self, at: BatchTime) -> Result<()> {
+        self.snapshot(at)?;
+        self.checkpoint.stopped(at)?;
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// What the parts of the graph are called.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+}

@@ -1,0 +1,99 @@
+//! What a start does with what it finds. Pure.
+
+use std::time::Duration;
+
+use waterclock_base::{BatchInterval, BatchTime};
+
+use super::facts::Facts;
+use super::record::Descriptor;
+
+/// What a start does.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Begin anew: there is nothing.
+    Fresh,
+    Resume(Resume),
+    /// The program can't go on from what is there.
+    Refuse(String),
+}
+
+/// Where a start goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Resume {
+    /// The time before the first batch ever.
+    pub(crate) zero: BatchTime,
+    /// The newest batch that is over.
+    pub(crate) ended: BatchTime,
+    /// Batches that were fixed and are not over: they are run again with the same input.
+    pub(crate) redo: Vec<Descriptor>,
+    /// The last time that was ticked.
+    pub(crate) from: BatchTime,
+}
+
+/// Decides.
+pub(crate) fn decide(facts: Option<&Facts>, interval: Duration) -> Decision {
+    let Some(facts) = facts else { return Decision::Fresh };
+    let header = &facts.snapshot.header;
+    let was = Duration::from_millis(header.interval_ms);
+    let redo: Vec<Descriptor> =
+        facts.batches.values().filter(|(_, end)| end.is_none()).map(|(cut, _)| cut.clone()).collect();
+    let on_grid = |t: BatchTime| t.is_multiple_of(interval, header.zero);
+    if let Some(cut) = redo.iter().find(|cut| !on_grid(cut.time())) {
+        return Decision::Refuse(format!(
+            "the batch interval was {was:?} and is {interval:?} now, and the batch {} that is still to be run \
+             does not fit; run the program once with the old interval and stop it gracefully",
+            cut.time()
+        ));
+    }
+    let known = facts.batches.keys().next_back().copied();
+    let from = known.max(facts.stopped).unwrap_or(header.time).max(header.time);
+    let over = facts.batches.values().rev().find(|(_, end)| end.is_some());
+    let ended = over.map_or(header.time, |(cut, _)| cut.time()).max(header.time);
+    // A time between two grid points counts to the one before it: what came since is the next batch's.
+    let from = from.floor(interval, header.zero);
+    Decision::Resume(Resume { zero: header.zero, ended, redo, from })
+}
+
+/// The batches that make up for the times since `from`, up to `now`: each its own, or where those are more
+/// than `most`, that many that cover them evenly.
+pub(crate) fn missed(
+    from: BatchTime,
+    now: BatchTime,
+    step: Duration,
+    most: Option<u32>,
+) -> Vec<BatchInterval> {
+    let times: Vec<BatchTime> = (from + step).to(now, step).collect();
+    let count = most.map_or(times.len(), |most| times.len().min(most.max(1) as usize));
+    let mut begin = from;
+    let mut batches = Vec::with_capacity(count);
+    for n in 1..=count {
+        let to = times[times.len() * n / count - 1];
+        batches.push(BatchInterval { from: begin, to });
+        begin = to;
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> BatchTime {
+        BatchTime::from_millis(ms)
+    }
+
+    #[test]
+    fn missed_times_are_batches_of_their_own_or_shared_out_evenly() {
+        let second = Duration::from_secs(1);
+        let ends = |from, now, most| -> Vec<i64> {
+            missed(at(from), at(now), second, most).iter().map(|batch| batch.to.as_millis()).collect()
+        };
+        assert_eq!(ends(1000, 4500, Some(10)), [2000, 3000, 4000]);
+        assert_eq!(ends(1000, 1999, Some(10)), [0i64; 0]);
+        assert_eq!(ends(0, 10_000, Some(3)), [3000, 6000, 10_000]);
+        assert_eq!(ends(0, 3000, None), [1000, 2000, 3000]);
+        let all = missed(at(0), at(10_000), second, Some(3));
+        assert!(all.windows(2).all(|pair| pair[0].to == pair[1].from));
+        assert_eq!(all[0].from, at(0));
+    }
+}

@@ -1,0 +1,193 @@
+//! What is found on disk: the newest snapshot that can be read, and what the log says since.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use waterclock_base::world::Disk;
+use waterclock_base::{BatchTime, Error, Result, decode};
+
+use super::layout::{self, Named};
+use super::record::{Block, Change, Descriptor, Ending, Record, StateSchema};
+use super::snapshot::{self, Snapshot};
+use super::{damaged, frame};
+
+/// Everything that a checkpoint says.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) snapshot: Snapshot,
+    /// The newest process that wrote.
+    pub(crate) epoch: u32,
+    /// Batches that are known, and how they ended.
+    pub(crate) batches: BTreeMap<BatchTime, (Descriptor, Option<Ending>)>,
+    /// Changes of batches that were committed after the snapshot, in order, with what they are made of.
+    pub(crate) changes: Vec<(StateSchema, Change)>,
+    /// What receivers stored after the snapshot.
+    pub(crate) blocks: Vec<Block>,
+    /// The last time that was ticked before a clean stop.
+    pub(crate) stopped: Option<BatchTime>,
+    /// The last log file that was read, which the operating system may still hold parts of.
+    pub(crate) last_log: Option<PathBuf>,
+}
+
+/// Reads a checkpoint; none where there is none.
+///
+/// # Errors
+/// [`Error::Checkpoint`] where there is one that can't be trusted; [`Error::Outside`] where it can't be read.
+pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Facts>> {
+    let found = disk.list(dir);
+    let found = found.map_err(|error| Error::outside("can't read the checkpoint", dir.display(), error))?;
+    let (mut snapshots, mut logs) = (Vec::new(), BTreeMap::new());
+    for entry in found {
+        match layout::named(&entry.path) {
+            Named::Snapshot(time, epoch) => snapshots.push((epoch, time, entry.path)),
+            Named::Log(epoch, number) => {
+                logs.insert((epoch, number), entry.path);
+            }
+            Named::Unfinished | Named::Other => {}
+        }
+    }
+    snapshots.sort();
+    let mut warnings = Vec::new();
+    for (_, _, path) in snapshots.iter().rev() {
+        match snapshot::read(disk, path) {
+            Ok(snapshot) => return from(disk, dir, snapshot, &logs).map(Some),
+            Err(why) => {
+                let text = format!("the snapshot {} can't be used: {why}", path.display());
+                tracing::warn!("{text}");
+                warnings.push(text);
+            }
+        }
+    }
+    match (snapshots.is_empty(), logs.is_empty()) {
+        (true, true) => Ok(None),
+        (true, false) => Err(damaged(dir, "there is a log, but no snapshot that it goes on from")),
+        (false, _) => Err(damaged(dir, warnings.join("; "))),
+    }
+}
+
+fn from(
+    disk: &dyn Disk,
+    dir: &Path,
+    snapshot: Snapshot,
+    logs: &BTreeMap<(u32, u32), PathBuf>,
+) -> Result<Facts> {
+    let batches = snapshot.batches.iter().map(|(cut, end)| (cut.time(), (cut.clone(), end.clone())));
+    let batches = batches.collect();
+    let epoch = logs.keys().next_back().map_or(0, |(epoch, _)| *epoch).max(snapshot.header.next_log.0);
+    let first = snapshot.header.next_log;
+    let (changes, blocks, stopped) = Default::default();
+    let mut facts = Facts { snapshot, epoch, batches, changes, blocks, stopped, last_log: None };
+    let mut reader = Reader { facts: &mut facts, pending: Vec::new(), states: Vec::new(), last: None };
+    for (place, path) in logs.range(first..) {
+        reader.file(disk, dir, *place, path)?;
+        reader.facts.last_log = Some(path.clone());
+    }
+    Ok(facts)
+}
+
+struct Reader<'f> {
+    facts: &'f mut Facts,
+    /// Changes of batches that are not over.
+    pending: Vec<(StateSchema, Change)>,
+    states: Vec<StateSchema>,
+    /// Epoch and number of the last frame, and whether the epoch's log ended there torn.
+    last: Option<(u32, u32, bool)>,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, disk: &dyn Disk, dir: &Path, place: (u32, u32), path: &Path) -> Result<()> {
+        let mut bytes = Vec::new();
+        disk.open(path)
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .map_err(|error| Error::outside("can't read the log file", path.display(), error))?;
+        let begins = self.last.is_none_or(|(epoch, ..)| epoch != place.0);
+        if begins {
+            // Changes of a batch that did not end belong to a process that did not live to tell.
+            self.pending.clear();
+        }
+        let body = bytes.strip_prefix(layout::LOG_MAGIC);
+        let mut rest = body.unwrap_or_default();
+        loop {
+            let before = rest;
+            let Some(frame) = frame::read(&mut rest) else {
+                let torn = body.is_none() || !before.is_empty();
+                return self.end_of_file(dir, place, path, &bytes, bytes.len() - before.len(), torn);
+            };
+            match self.last {
+                Some((epoch, _, true)) if epoch == place.0 => {
+                    return Err(damaged(dir, format!("{} goes on behind a torn end", path.display())));
+                }
+                Some((epoch, number, _)) if epoch == place.0 && frame.number != number + 1 => {
+                    let why = format!("{} has frame {} after {number}", path.display(), frame.number);
+                    return Err(damaged(dir, why));
+                }
+                _ => self.last = Some((place.0, frame.number, false)),
+            }
+            self.records(dir, path, frame.payload)?;
+        }
+    }
+
+    /// The rest of the file is empty, torn by a crash, or damaged.
+    fn end_of_file(
+        &mut self,
+        dir: &Path,
+        (epoch, _): (u32, u32),
+        path: &Path,
+        bytes: &[u8],
+        at: usize,
+        torn: bool,
+    ) -> Result<()> {
+        if !torn {
+            return Ok(());
+        }
+        let good = self.last.filter(|(of, ..)| *of == epoch).map_or(0, |(_, number, _)| number);
+        if frame::synced_later(&bytes[at..]).is_some_and(|synced| synced > good) {
+            return Err(damaged(dir, format!("{} is damaged at byte {at}", path.display())));
+        }
+        self.last = Some((epoch, good, true));
+        Ok(())
+    }
+
+    fn records(&mut self, dir: &Path, path: &Path, mut payload: &[u8]) -> Result<()> {
+        while !payload.is_empty() {
+            let record = decode(&mut payload).map_err(|error| {
+                damaged(dir, format!("{} has a record of another release: {error}", path.display()))
+            })?;
+            self.record(dir, record)?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, dir: &Path, record: Record) -> Result<()> {
+        match record {
+            Record::Began(began) => {
+                self.facts.epoch = self.facts.epoch.max(began.epoch);
+                self.states = began.states;
+            }
+            Record::Cut(cut) => {
+                self.facts.stopped = None;
+                self.facts.batches.insert(cut.time(), (cut, None));
+            }
+            Record::Changed(change) => {
+                let schema = self.states.iter().find(|state| state.name == change.state);
+                let schema = schema.ok_or_else(|| {
+                    damaged(dir, format!("changes of the state {}, which is not declared", change.state))
+                })?;
+                self.pending.push((schema.clone(), change));
+            }
+            Record::Ended(ending) => {
+                let pending = std::mem::take(&mut self.pending);
+                if ending.committed {
+                    self.facts.changes.extend(pending);
+                }
+                if let Some(batch) = self.facts.batches.get_mut(&ending.time) {
+                    batch.1 = Some(ending);
+                }
+            }
+            Record::Stopped { at } => self.facts.stopped = Some(at),
+            Record::Block(block) => self.facts.blocks.push(block),
+        }
+        Ok(())
+    }
+}

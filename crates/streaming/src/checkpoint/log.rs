@@ -1,0 +1,296 @@
+//! The log: records in the order in which they were appended, durable in groups.
+//!
+//! One thread writes. It takes everything that was appended since its last turn, writes it and syncs once, so
+//! that batches never pay for a sync each. Whoever needs to know waits for a [`Ticket`].
+//!
+//! A write or sync that failed can't be trusted to succeed the next time: from then on everything fails, and
+//! the context stops. A new process reads what had become safe and goes on from there.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use waterclock_base::world::{Disk, DiskFile, JoinHandle, lock, spawn};
+use waterclock_base::{Durability, Error, Result, encode};
+
+use super::record::{Began, Record};
+use super::{frame, layout};
+
+/// Bytes that may wait to be written before whoever appends has to wait.
+const MOST_WAITING: usize = 64 << 20;
+/// Bytes of records that share a frame.
+const FRAME: usize = 16 << 20;
+
+/// How far the log must have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+/// What a log is made with.
+pub(crate) struct Setup {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) began: Began,
+    pub(crate) durability: Durability,
+    /// Whether whoever appends writes, instead of a thread.
+    pub(crate) inline: bool,
+}
+
+/// The log of this process.
+pub(crate) struct Log {
+    shared: Arc<Shared>,
+    inline: bool,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    files: Mutex<Files>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Item>,
+    bytes: usize,
+    /// Tickets given, and how far they are durable.
+    given: u64,
+    durable: u64,
+    /// The file that the next record goes into.
+    number: u32,
+    failed: Option<Error>,
+    closed: bool,
+}
+
+enum Item {
+    Bytes(Vec<u8>),
+    /// Go on in the next file.
+    Roll,
+}
+
+impl Log {
+    /// Begins the log of this process; nothing is written yet.
+    pub(crate) fn new(setup: Setup) -> Self {
+        let inline = setup.inline;
+        let files = Files { setup, number: 0, frame: 0, synced: 0, open: None };
+        let shared =
+            Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), files: Mutex::new(files) });
+        let thread = (!inline).then(|| {
+            let shared = shared.clone();
+            spawn("log", move || shared.write_until_closed())
+        });
+        Log { shared, inline, thread: Mutex::new(thread) }
+    }
+
+    /// Appends records, all of which become durable at once or not at all as far as frames allow.
+    pub(crate) fn append(&self, records: &[Record]) -> Result<Ticket> {
+        let mut items = Vec::new();
+        let mut bytes = Vec::new();
+        for record in records {
+            encode(record, &mut bytes)?;
+            if bytes.len() >= FRAME {
+                items.push(Item::Bytes(std::mem::take(&mut bytes)));
+            }
+        }
+        if !bytes.is_empty() {
+            items.push(Item::Bytes(bytes));
+        }
+        self.push(items)
+    }
+
+    /// Goes on in a new file; its number.
+    pub(crate) fn roll(&self) -> Result<u32> {
+        let number = {
+            let mut queue = lock(&self.shared.queue);
+            queue.number += 1;
+            queue.number
+        };
+        self.push(vec![Item::Roll])?;
+        Ok(number)
+    }
+
+    fn push(&self, items: Vec<Item>) -> Result<Ticket> {
+        let mut queue = lock(&self.shared.queue);
+        while queue.bytes > MOST_WAITING && queue.failed.is_none() {
+            queue = wait(&self.shared.changed, queue);
+        }
+        if let Some(error) = &queue.failed {
+            return Err(error.clone());
+        }
+        queue.bytes += items.iter().map(Item::len).sum::<usize>();
+        queue.waiting.extend(items);
+        queue.given += 1;
+        let ticket = Ticket(queue.given);
+        drop(queue);
+        if self.inline {
+            self.shared.write();
+        } else {
+            self.shared.changed.notify_all();
+        }
+        Ok(ticket)
+    }
+
+    /// Waits until everything up to the ticket is durable.
+    pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
+        let mut queue = lock(&self.shared.queue);
+        loop {
+            if queue.durable >= ticket.0 {
+                return Ok(());
+            }
+            if let Some(error) = &queue.failed {
+                return Err(error.clone());
+            }
+            queue = wait(&self.shared.changed, queue);
+        }
+    }
+
+    /// Whether everything up to the ticket is durable.
+    pub(crate) fn is_durable(&self, ticket: Ticket) -> bool {
+        lock(&self.shared.queue).durable >= ticket.0
+    }
+
+    /// Writes what waits and ends.
+    pub(crate) fn close(&self) {
+        lock(&self.shared.queue).closed = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = lock(&self.thread).take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the log's thread panicked");
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn wait<'a, T>(changed: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn write_until_closed(&self) {
+        loop {
+            {
+                let mut queue = lock(&self.queue);
+                while queue.waiting.is_empty() && !queue.closed {
+                    queue = wait(&self.changed, queue);
+                }
+                if queue.waiting.is_empty() {
+                    return;
+                }
+            }
+            self.write();
+        }
+    }
+
+    /// Writes and syncs everything that waits.
+    fn write(&self) {
+        let mut files = lock(&self.files);
+        let (items, upto) = {
+            let mut queue = lock(&self.queue);
+            queue.bytes = 0;
+            (std::mem::take(&mut queue.waiting), queue.given)
+        };
+        let outcome = if lock(&self.queue).failed.is_some() { Ok(()) } else { files.write(items) };
+        let mut queue = lock(&self.queue);
+        match outcome {
+            Ok(()) if queue.failed.is_none() => queue.durable = upto,
+            Ok(()) => {}
+            Err(error) => {
+                tracing::error!(error = ?error, "the checkpoint can't be written");
+                queue.failed = Some(error);
+            }
+        }
+        drop(queue);
+        self.changed.notify_all();
+    }
+}
+
+impl Item {
+    fn len(&self) -> usize {
+        match self {
+            Item::Bytes(bytes) => bytes.len(),
+            Item::Roll => 0,
+        }
+    }
+}
+
+/// The files as they are written.
+struct Files {
+    setup: Setup,
+    number: u32,
+    /// The last frame that was written, and the last that was synced.
+    frame: u32,
+    synced: u32,
+    open: Option<(PathBuf, Box<dyn DiskFile>)>,
+}
+
+impl Files {
+    fn write(&mut self, items: Vec<Item>) -> Result<()> {
+        let mut pending = Vec::new();
+        for item in items {
+            match item {
+                Item::Bytes(bytes) => {
+                    if !pending.is_empty() && pending.len() + bytes.len() > FRAME {
+                        self.write_frame(&std::mem::take(&mut pending))?;
+                    }
+                    pending.extend_from_slice(&bytes);
+                }
+                Item::Roll => {
+                    self.write_frame(&std::mem::take(&mut pending))?;
+                    self.sync()?;
+                    self.open = None;
+                    self.number += 1;
+                }
+            }
+        }
+        self.write_frame(&pending)?;
+        self.sync()
+    }
+
+    fn write_frame(&mut self, payload: &[u8]) -> Result<()> {
+        if payload.is_empty() {
+            return Ok(());
+        }
+        if self.open.is_none() {
+            self.create()?;
+        }
+        self.put(payload)
+    }
+
+    /// Makes the next file: whose it is stands first in it, and its name is durable before anything else.
+    fn create(&mut self) -> Result<()> {
+        let Setup { disk, dir, began, .. } = &self.setup;
+        let path = layout::log_file(dir, (began.epoch, self.number));
+        let cannot = |error| Error::outside("can't make the log file", path.display(), error);
+        let mut file = disk.create(&path).map_err(cannot)?;
+        file.write_all(layout::LOG_MAGIC).map_err(cannot)?;
+        disk.sync_dir(dir).map_err(cannot)?;
+        let mut first = Vec::new();
+        encode(&Record::Began(began.clone()), &mut first)?;
+        self.open = Some((path, file));
+        self.put(&first)
+    }
+
+    fn put(&mut self, payload: &[u8]) -> Result<()> {
+        let Some((path, file)) = &mut self.open else { return Ok(()) };
+        let mut bytes = Vec::with_capacity(payload.len() + 20);
+        frame::write(&mut bytes, self.frame + 1, self.synced, payload);
+        file.write_all(&bytes)
+            .map_err(|error| Error::outside("can't write to the log file", path.display(), error))?;
+        self.frame += 1;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let Some((path, file)) = &mut self.open else { return Ok(()) };
+        if self.setup.durability == Durability::Synced && self.synced < self.frame {
+            file.sync()
+                .map_err(|error| Error::outside("can't make the log file durable", path.display(), error))?;
+            self.synced = self.frame;
+        }
+        Ok(())
+    }
+}

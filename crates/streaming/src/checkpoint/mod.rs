@@ -1,0 +1,366 @@
+//! What outlives the process: a log of batches, the changes of state, snapshots.
+//!
+//! The order of everything: a batch is *cut* and logged; only when its descriptor is durable may anything of
+//! it be seen outside; when all its outputs are done, what it changed and how it ended are logged; only then
+//! does memory change, and only when that is durable are sources told that they may forget.
+//!
+//! A start reads the newest snapshot and the log behind it ([`facts`]), decides ([`decide`]) and goes on.
+
+mod decide; // what a start does: pure
+mod facts; // what is on disk
+mod frame; // the shape of everything: pure
+mod layout; // names of files: pure
+mod log; // records, durable in groups
+mod owner; // one process at a time
+mod record; // what the log and snapshots say
+mod snapshot; // everything in one file
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use waterclock_base::world::{DiskFile, JoinHandle, World, lock, random_seed, spawn};
+use waterclock_base::{BatchTime, Error, Result, Settings};
+
+pub(crate) use decide::{Decision, missed};
+pub(crate) use facts::Facts;
+pub(crate) use log::Ticket;
+pub(crate) use record::{
+    Began, Block, Change, Content, Descriptor, Ending, Header, Input, Record, StateSchema,
+};
+pub(crate) use snapshot::{PinnedState, SavedState};
+
+use log::{Log, Setup};
+
+/// A checkpoint that can't be trusted.
+fn damaged(dir: &Path, why: impl Into<String>) -> Error {
+    let hint = "restore the directory from a copy, or begin anew in an empty one; nothing was changed";
+    Error::Checkpoint { dir: dir.display().to_string(), why: why.into(), hint }
+}
+
+/// The checkpoint of one context, locked for it.
+pub(crate) struct Checkpoint {
+    dir: PathBuf,
+    world: World,
+    facts: Mutex<Option<Facts>>,
+    used: Mutex<bool>,
+    header: Header,
+    epoch: u32,
+    running: OnceLock<Running>,
+    /// Held, never read.
+    owner: Mutex<Option<Box<dyn DiskFile>>>,
+}
+
+struct Running {
+    log: Log,
+    inline: bool,
+    inner: Mutex<Inner>,
+    snapshot: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Inner {
+    /// Batches whose input may be asked for again.
+    batches: BTreeMap<BatchTime, (Descriptor, Option<Ending>)>,
+    /// Bytes that were logged since the last snapshot, and how large that was.
+    logged: u64,
+    snapshot_bytes: u64,
+    snapshotting: bool,
+}
+
+impl Inner {
+    /// Batches up to `upto` that are over will not be asked for again.
+    fn forget(&mut self, upto: BatchTime) {
+        while let Some(oldest) = self.batches.first_entry()
+            && *oldest.key() <= upto
+            && oldest.get().1.is_some()
+        {
+            oldest.remove();
+        }
+    }
+}
+
+/// What a snapshot says besides what the checkpoint and the sources know.
+pub(crate) struct Contents {
+    pub(crate) time: BatchTime,
+    pub(crate) states: Vec<PinnedState>,
+    /// Batches up to here will not be asked for again.
+    pub(crate) forget: BatchTime,
+}
+
+impl Checkpoint {
+    /// Opens the checkpoint in `dir`, making the directory if need be, and reads what is there.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] when another process has it, or when it can't be trusted.
+    pub(crate) fn open(world: &World, dir: &Path, settings: &Settings) -> Result<Arc<Self>> {
+        let disk = &*world.disk;
+        disk.create_dir_all(dir)
+            .map_err(|error| Error::outside("can't make the checkpoint directory", dir.display(), error))?;
+        let owner = owner::take(world, dir)?;
+        let facts = facts::read(disk, dir)?;
+        let header = match &facts {
+            Some(facts) => facts.snapshot.header.clone(),
+            None => Header {
+                application: random_seed(),
+                app_name: settings.app_name.clone(),
+                zero: BatchTime::ZERO,
+                interval_ms: 0,
+                seed: settings.seed.unwrap_or_else(random_seed),
+                key_groups: settings.key_groups,
+                time: BatchTime::ZERO,
+                next_log: (1, 0),
+            },
+        };
+        let epoch = facts.as_ref().map_or(0, |facts| facts.epoch) + 1;
+        Ok(Arc::new(Checkpoint {
+            dir: dir.to_owned(),
+            world: world.clone(),
+            facts: Mutex::new(facts),
+            used: Mutex::new(false),
+            header,
+            epoch,
+            running: OnceLock::new(),
+            owner: Mutex::new(Some(owner)),
+        }))
+    }
+
+    /// Whether there is nothing to go on from.
+    pub(crate) fn is_fresh(&self) -> bool {
+        lock(&self.facts).is_none()
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Seed of hash maps and samples, and the number of key groups: fixed for the checkpoint's life.
+    pub(crate) fn seed(&self) -> u64 {
+        self.header.seed
+    }
+
+    pub(crate) fn key_groups(&self) -> u32 {
+        self.header.key_groups
+    }
+
+    /// What a start with these settings does.
+    pub(crate) fn decide(&self, settings: &Settings) -> Decision {
+        decide::decide(lock(&self.facts).as_ref(), settings.batch_interval)
+    }
+
+    /// What was found, if anything; once.
+    ///
+    /// # Errors
+    /// [`Error::Lifecycle`] the second time: what was found is used up by a start, even by one that failed.
+    pub(crate) fn take_facts(&self) -> Result<Option<Facts>> {
+        let mut used = lock(&self.used);
+        if std::mem::replace(&mut *used, true) {
+            let hint = "make a new context, which reads the checkpoint again";
+            return Err(Error::Lifecycle {
+                call: "start",
+                state: "in the middle of a start that failed",
+                hint,
+            });
+        }
+        Ok(lock(&self.facts).take())
+    }
+
+    /// Begins to write. `found` is what a resumed start found; a fresh one begins with a snapshot of nothing.
+    pub(crate) fn begin(
+        &self,
+        settings: &Settings,
+        zero: BatchTime,
+        states: Vec<StateSchema>,
+        found: Option<Facts>,
+    ) -> Result<()> {
+        let disk = &self.world.disk;
+        let began = Began {
+            epoch: self.epoch,
+            host: owner::host(),
+            pid: std::process::id(),
+            at_micros: self.world.clock.now_micros(),
+            states,
+        };
+        let (mut batches, mut snapshot_bytes, mut logged) = (BTreeMap::new(), 0, 0);
+        match found {
+            None => {
+                let header = self.header_at(settings, zero, zero, (self.epoch, 0));
+                let (sources, nothing, states) = Default::default();
+                let plan = snapshot::Plan { header, sources, batches: nothing, states };
+                snapshot_bytes = snapshot::write(&**disk, &self.dir, self.epoch, plan)?;
+            }
+            Some(facts) => {
+                // What was read may be in the operating system's hands only: from now on it is relied upon.
+                let cannot =
+                    |error| Error::outside("can't make the checkpoint durable", self.dir.display(), error);
+                if let Some(path) = &facts.last_log {
+                    disk.open(path).and_then(|file| file.sync()).map_err(cannot)?;
+                }
+                disk.sync_dir(&self.dir).map_err(cannot)?;
+                logged = facts.changes.iter().map(|(_, change)| change.rows.0.len() as u64).sum();
+                batches = facts.batches;
+            }
+        }
+        let (dir, durability, inline) = (self.dir.clone(), settings.durability, settings.inline_log);
+        let log = Log::new(Setup { disk: disk.clone(), dir, began, durability, inline });
+        let inner = Inner { batches, logged, snapshot_bytes, snapshotting: false };
+        let running = Running { log, inline, inner: Mutex::new(inner), snapshot: Mutex::default() };
+        // Begun once: a context starts once.
+        let _ = self.running.set(running);
+        Ok(())
+    }
+
+    fn header_at(
+        &self,
+        settings: &Settings,
+        zero: BatchTime,
+        time: BatchTime,
+        next_log: (u32, u32),
+    ) -> Header {
+        let interval_ms = u64::try_from(settings.batch_interval.as_millis()).unwrap_or(u64::MAX);
+        let app_name = settings.app_name.clone();
+        Header { zero, time, interval_ms, app_name, next_log, ..self.header.clone() }
+    }
+
+    fn running(&self) -> Result<&Running> {
+        self.running.get().ok_or_else(|| Error::Internal { what: "the log was not begun".into() })
+    }
+
+    /// A batch is fixed. Nothing of it may be seen before the ticket is [durable](Self::wait).
+    pub(crate) fn cut(&self, cut: Descriptor) -> Result<Ticket> {
+        let running = self.running()?;
+        let mut inner = lock(&running.inner);
+        let ticket = running.log.append(&[Record::Cut(cut.clone())])?;
+        inner.batches.insert(cut.time(), (cut, None));
+        Ok(ticket)
+    }
+
+    /// Waits until it is durable.
+    pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
+        self.running()?.log.wait(ticket)
+    }
+
+    /// A receiver stored a block.
+    pub(crate) fn block(&self, block: Block) -> Result<Ticket> {
+        self.running()?.log.append(&[Record::Block(block)])
+    }
+
+    /// Whether it is durable.
+    pub(crate) fn is_durable(&self, ticket: Ticket) -> bool {
+        self.running.get().is_some_and(|running| running.log.is_durable(ticket))
+    }
+
+    /// A batch is over, and this is what it changed. The input of batches up to `forget` will not be asked
+    /// for again.
+    pub(crate) fn ended(&self, ending: Ending, changes: Vec<Change>, forget: BatchTime) -> Result<Ticket> {
+        let running = self.running()?;
+        let mut inner = lock(&running.inner);
+        inner.logged += changes.iter().map(|change| change.rows.0.len() as u64 + 100).sum::<u64>() + 200;
+        let mut records: Vec<Record> = changes.into_iter().map(Record::Changed).collect();
+        records.push(Record::Ended(ending.clone()));
+        let ticket = running.log.append(&records)?;
+        if let Some(batch) = inner.batches.get_mut(&ending.time) {
+            batch.1 = Some(ending);
+        }
+        inner.forget(forget);
+        Ok(ticket)
+    }
+
+    /// Whether the log has become long enough for a snapshot.
+    pub(crate) fn wants_snapshot(&self, settings: &Settings) -> bool {
+        self.running.get().is_some_and(|running| {
+            let inner = lock(&running.inner);
+            !inner.snapshotting && inner.logged > settings.snapshot_after_bytes.max(inner.snapshot_bytes)
+        })
+    }
+
+    /// Takes a snapshot, in the background, of what is after the batch that ended last. `sources` gives name
+    /// and position of each.
+    pub(crate) fn snapshot(
+        self: &Arc<Self>,
+        settings: &Settings,
+        zero: BatchTime,
+        contents: Contents,
+        sources: impl FnOnce() -> Vec<(String, Vec<u8>)>,
+    ) -> Result<()> {
+        let running = self.running()?;
+        let mut inner = lock(&running.inner);
+        // Under the lock, so that no batch is cut in between: it would be in neither.
+        let number = running.log.roll()?;
+        inner.forget(contents.forget);
+        inner.logged = 0;
+        inner.snapshotting = true;
+        let header = self.header_at(settings, zero, contents.time, (self.epoch, number));
+        let batches = inner.batches.values().cloned().collect();
+        drop(inner);
+        // After the roll: what a source logs meanwhile may be in both, which is better than in neither.
+        let plan = snapshot::Plan { header, sources: sources(), batches, states: contents.states };
+        if running.inline {
+            self.write_snapshot(plan);
+        } else {
+            let me = self.clone();
+            let thread = spawn("snapshot", move || me.write_snapshot(plan));
+            let before = lock(&running.snapshot).replace(thread);
+            // It is done: only one is taken at a time.
+            before.map(JoinHandle::join);
+        }
+        Ok(())
+    }
+
+    fn write_snapshot(&self, plan: snapshot::Plan) {
+        let Some(running) = self.running.get() else { return };
+        let written = snapshot::write(&*self.world.disk, &self.dir, self.epoch, plan);
+        let written = written.and_then(|bytes| self.clean().map(|()| bytes));
+        let mut inner = lock(&running.inner);
+        inner.snapshotting = false;
+        match written {
+            Ok(bytes) => inner.snapshot_bytes = bytes,
+            // The log goes on from the one before: nothing is lost, and the next attempt comes with more log.
+            Err(error) => tracing::warn!(error = ?error, "a snapshot failed; the one before still counts"),
+        }
+    }
+
+    /// Deletes what the newest two snapshots don't need.
+    fn clean(&self) -> Result<()> {
+        let disk = &*self.world.disk;
+        let cannot = |error| Error::outside("can't clean the checkpoint", self.dir.display(), error);
+        let (mut snapshots, mut logs) = (Vec::new(), Vec::new());
+        for entry in disk.list(&self.dir).map_err(cannot)? {
+            match layout::named(&entry.path) {
+                layout::Named::Snapshot(time, epoch) => snapshots.push((epoch, time, entry.path)),
+                layout::Named::Log(epoch, number) => logs.push(((epoch, number), entry.path)),
+                layout::Named::Unfinished => disk.remove_file(&entry.path).map_err(cannot)?,
+                layout::Named::Other => {}
+            }
+        }
+        snapshots.sort();
+        let Some(kept) = snapshots.len().checked_sub(2) else { return Ok(()) };
+        let Ok(oldest) = snapshot::read_header(disk, &snapshots[kept].2) else { return Ok(()) };
+        for (_, _, path) in &snapshots[..kept] {
+            disk.remove_file(path).map_err(cannot)?;
+        }
+        for (_, path) in logs.iter().filter(|(place, _)| *place < oldest.next_log) {
+            disk.remove_file(path).map_err(cannot)?;
+        }
+        Ok(())
+    }
+
+    /// The context stopped with nothing left to do; `at` is the last time that was ticked.
+    pub(crate) fn stopped(&self, at: BatchTime) -> Result<()> {
+        let running = self.running()?;
+        let ticket = running.log.append(&[Record::Stopped { at }])?;
+        running.log.wait(ticket)
+    }
+
+    /// Finishes what is being written, and gives the checkpoint back.
+    pub(crate) fn close(&self) {
+        if let Some(running) = self.running.get() {
+            running.log.close();
+            if let Some(thread) = lock(&running.snapshot).take()
+                && thread.join().is_err()
+            {
+                tracing::error!("the snapshot's thread panicked");
+            }
+        }
+        lock(&self.owner).take();
+    }
+}

@@ -1,0 +1,49 @@
+//! The state of a stream, as batches and checkpoints see it: without the types of its keys and values.
+
+use std::time::Duration;
+
+use waterclock_base::{BatchTime, Result};
+use waterclock_engine::Engine;
+
+use super::Settled;
+use crate::checkpoint::{Change, PinnedState, SavedState, StateSchema};
+
+/// What a stream keeps from batch to batch.
+pub(crate) trait StreamState: Send + Sync {
+    /// Makes whatever the batch `t` should have made of the state and nobody asked for.
+    fn complete(&self, t: BatchTime, engine: &Engine) -> Result<()>;
+
+    /// The batch `t` is over: what it changed becomes the state, or is dropped.
+    fn settle(&self, t: BatchTime, how: Settled);
+
+    /// Old datasets were let go of, and with them perhaps the last reader of an old version.
+    fn forget(&self);
+
+    /// What it is made of.
+    fn schema(&self, name: &str) -> StateSchema;
+
+    /// From now on, what batches change is written down, and versions can be pinned that are older than the
+    /// newest by up to `lookback`.
+    fn save(&self, lookback: Duration);
+
+    /// What the versions up to `t` changed that are not settled yet; once.
+    fn changes(&self, name: &str, t: BatchTime) -> Vec<Change>;
+
+    /// Keeps the version of `oldest`, or the newest where that is older, and what came after it, until it is
+    /// written.
+    fn pin(&self, name: &str, oldest: BatchTime) -> PinnedState;
+
+    /// Takes over what was saved.
+    fn restore(&self, saved: Restored) -> Result<()>;
+}
+
+/// What a checkpoint has of a stream's state.
+pub(crate) struct Restored {
+    pub(crate) saved: Option<SavedState>,
+    /// Committed since, oldest first.
+    pub(crate) changes: Vec<(StateSchema, Change)>,
+    /// The newest version to take over: later ones are made again.
+    pub(crate) upto: BatchTime,
+    /// Batches that failed.
+    pub(crate) skipped: Vec<BatchTime>,
+}

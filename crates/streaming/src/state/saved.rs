@@ -1,0 +1,98 @@
+//! Changes of state as bytes and back. The bytes are laid out in docs/format.md, "State rows".
+
+use waterclock_base::{BatchTime, Key, Record, Result, decode, encode};
+
+use super::{Change, Changed, Delta, Entry, View};
+
+/// Bytes after which rows go into another piece.
+const PIECE: usize = 4 << 20;
+
+/// What rows begin with.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Head {
+    /// Everything that was there before is gone.
+    from_scratch: bool,
+    /// Every key that was last touched before this was removed.
+    expired: Option<BatchTime>,
+}
+
+/// Writes a delta down.
+pub(crate) fn write<K: Key, S: Record>(delta: &Delta<K, S>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    encode(&Head { from_scratch: delta.from_scratch, expired: delta.expired }, &mut bytes)?;
+    for (_, (key, changed)) in delta.rows.iter() {
+        match &changed.change {
+            Change::Set(entry) => row(key, Some(entry), &mut bytes)?,
+            Change::Removed => row::<K, S>(key, None, &mut bytes)?,
+            Change::Same => {}
+        }
+    }
+    Ok(bytes)
+}
+
+fn row<K: Key, S: Record>(key: &K, entry: Option<&Entry<S>>, bytes: &mut Vec<u8>) -> Result<()> {
+    encode(key, bytes)?;
+    encode(&entry.map(|entry| (entry.touched, &entry.state)), bytes)
+}
+
+/// Writes all keys of a version of a partition down, in pieces.
+pub(crate) fn write_view<K: Key, S: Record>(
+    view: &View<'_, K, S>,
+    mut piece: impl FnMut(Vec<u8>) -> Result<()>,
+) -> Result<()> {
+    let head = |bytes: &mut Vec<u8>| encode(&Head { from_scratch: false, expired: None }, bytes);
+    let mut bytes = Vec::new();
+    head(&mut bytes)?;
+    let mut outcome = Ok(());
+    let walked = view.for_each(|_, key, entry| {
+        outcome = row(key, Some(entry), &mut bytes).and_then(|()| match bytes.len() >= PIECE {
+            true => piece(std::mem::take(&mut bytes)).and_then(|()| head(&mut bytes)),
+            false => Ok(()),
+        });
+        outcome.clone().map_err(Into::into)
+    });
+    match walked {
+        Ok(()) => piece(bytes),
+        Err(_) => outcome,
+    }
+}
+
+/// How the rows of a change become the delta of a partition.
+pub(crate) struct Part<'a, K: Key, S: Record> {
+    /// No change yet.
+    pub(crate) empty: &'a dyn Fn() -> Delta<K, S>,
+    /// The partition that a key belongs to now; an error where it does not belong where it was.
+    pub(crate) place: &'a dyn Fn(&K) -> Result<usize>,
+    /// Reads a key and a state.
+    pub(crate) key: &'a dyn Fn(&mut &[u8]) -> Result<K>,
+    pub(crate) state: &'a dyn Fn(&mut &[u8]) -> Result<S>,
+}
+
+/// Reads rows, each into the delta of the partition that its key belongs to now.
+pub(crate) fn read<K: Key, S: Record>(
+    mut bytes: &[u8],
+    partitions: usize,
+    part: &Part<'_, K, S>,
+) -> Result<Vec<Delta<K, S>>> {
+    let head: Head = decode(&mut bytes)?;
+    let mut deltas: Vec<Delta<K, S>> = (0..partitions).map(|_| (part.empty)()).collect();
+    for delta in &mut deltas {
+        delta.from_scratch = head.from_scratch;
+        delta.expired = head.expired;
+    }
+    while !bytes.is_empty() {
+        let key = (part.key)(&mut bytes)?;
+        let change = match decode::<bool>(&mut bytes)? {
+            false => Change::Removed,
+            true => {
+                let touched = decode(&mut bytes)?;
+                Change::Set(Entry { state: (part.state)(&mut bytes)?, touched })
+            }
+        };
+        let place = (part.place)(&key)?;
+        if let Some(delta) = deltas.get_mut(place) {
+            delta.rows.insert(delta.rows.hash(&key), key, Changed { at: None, change });
+        }
+    }
+    Ok(deltas)
+}

@@ -1,0 +1,343 @@
+//! What outlives a process: state, windows, input that was not finished. Method: a context is stopped in the
+//! middle, and another one goes on from its checkpoint.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use waterclock_base::{BatchTime, BoxError, Error, FailurePolicy, Result};
+use waterclock_streaming::testing::{self, TestClock};
+use waterclock_streaming::{Builder, DStream, StateSpec, Stop, StreamingContext};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Seen<T> = Arc<Mutex<Vec<(i64, Vec<T>)>>>;
+
+fn at(ms: i64) -> BatchTime {
+    BatchTime::from_millis(ms)
+}
+
+/// Notes every batch of the stream.
+fn note<T: waterclock_base::Record + Ord>(stream: &DStream<T>, seen: &Seen<T>) {
+    let seen = seen.clone();
+    stream.foreach_rdd(move |rdd, time| {
+        let mut records = rdd.collect()?;
+        records.sort();
+        seen.lock().unwrap().push((time.as_millis(), records));
+        Ok(())
+    });
+}
+
+/// Runs so many batches from a time on, then ends at once.
+fn run(
+    dir: &Path,
+    now: i64,
+    batches: u32,
+    create: impl FnOnce(Builder) -> Result<StreamingContext, BoxError>,
+) -> Result<()> {
+    let (ssc, clock) = testing::get_or_create(dir, at(now), create)?;
+    ssc.start()?;
+    clock.advance(Duration::ZERO);
+    clock.advance_batches(batches);
+    ssc.stop(Stop::Now)
+}
+
+fn numbers(builder: Builder) -> Result<(StreamingContext, DStream<(u32, i64)>), BoxError> {
+    let ssc = builder.batch_interval(SECOND).threads(2).build()?;
+    let batches = (1..=20).map(|n| vec![(n % 3, i64::from(n)), (7, 1)]);
+    let pairs = ssc.queue_stream(batches.collect::<Vec<_>>()).named("pairs");
+    Ok((ssc, pairs))
+}
+
+/// The same program run in one go and restarted after every batch gives the same results.
+fn same_when_restarted<T: waterclock_base::Record + Ord + std::fmt::Debug>(
+    operation: impl Fn(&DStream<(u32, i64)>) -> DStream<T>,
+) {
+    let whole: Seen<T> = Arc::default();
+    let parts: Seen<T> = Arc::default();
+    let create = |builder, seen: &Seen<T>| {
+        let (ssc, pairs) = numbers(builder)?;
+        note(&operation(&pairs), seen);
+        Ok(ssc)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), 0, 12, |builder| create(builder, &whole)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..12 {
+        run(dir.path(), n * 1000, 1, |builder| create(builder.snapshot_after_bytes(300), &parts)).unwrap();
+    }
+    assert_eq!(*parts.lock().unwrap(), *whole.lock().unwrap());
+    assert!(!whole.lock().unwrap().is_empty());
+}
+
+fn sum(new: Vec<i64>, old: Option<i64>) -> Option<i64> {
+    Some(old.unwrap_or(0) + new.iter().sum::<i64>()).filter(|sum| sum % 5 != 0)
+}
+
+/// T-107: state by key is there after a restart.
+#[test]
+fn state_by_key_goes_on() {
+    same_when_restarted(|pairs| pairs.update_state_by_key(sum).named("sums"));
+}
+
+/// T-103: an inverse window is whole after a restart.
+#[test]
+fn an_inverse_window_goes_on() {
+    same_when_restarted(|pairs| {
+        let window = (Duration::from_secs(4), Duration::from_secs(1));
+        pairs.reduce_by_key_and_window_inverse(|a, b| a + b, |a, b| a - b, window.0, window.1).named("window")
+    });
+}
+
+/// T-102: so are plain windows, of what has no state.
+#[test]
+fn a_plain_window_goes_on() {
+    same_when_restarted(|pairs| {
+        pairs.reduce_by_key_and_window(|a, b| a + b, Duration::from_secs(4), Duration::from_secs(2))
+    });
+    same_when_restarted(|pairs| pairs.window(Duration::from_secs(3)));
+}
+
+#[test]
+fn mapped_state_with_time_outs_goes_on() {
+    same_when_restarted(|pairs| {
+        let spec = StateSpec::function(
+            |_: BatchTime,
+             key: &u32,
+             value: Option<i64>,
+             state: &mut waterclock_streaming::State<'_, i64>| {
+                match value {
+                    None => Some((*key, -1)),
+                    Some(value) => {
+                        state.update(state.get().copied().unwrap_or(0) + value);
+                        Some((*key, *state.get().unwrap_or(&0)))
+                    }
+                }
+            },
+        );
+        pairs
+            .filter(|(key, value)| *key != 7 || *value < 4)
+            .map_with_state(spec.timeout(Duration::from_secs(2)))
+            .named("mapped")
+            .stream()
+    });
+}
+
+/// T-114: state of state, and a window over it.
+#[test]
+fn state_of_state_and_windows_over_it_go_on() {
+    same_when_restarted(|pairs| {
+        let sums = pairs.update_state_by_key(sum).named("sums");
+        let sums = sums.update_state_by_key(sum).named("sums of sums");
+        sums.reduce_by_key_and_window(|a, b| a.max(b), Duration::from_secs(4), Duration::from_secs(2))
+    });
+}
+
+#[test]
+fn a_window_before_state_and_state_at_a_longer_slide_go_on() {
+    same_when_restarted(|pairs| {
+        let window = pairs.window_sliding(Duration::from_secs(3), Duration::from_secs(2));
+        window.update_state_by_key(sum).named("sums")
+    });
+}
+
+/// State that no output reads in a batch is made all the same.
+#[test]
+fn state_that_nobody_looks_at_is_kept() {
+    let seen: Seen<(u32, i64)> = Arc::default();
+    let dir = tempfile::tempdir().unwrap();
+    let create = |builder| {
+        let (ssc, pairs) = numbers(builder)?;
+        let seen = seen.clone();
+        let sums = pairs
+            .update_state_by_key(|new: Vec<i64>, old: Option<i64>| Some(old.unwrap_or(0) + new.len() as i64));
+        sums.named("sums").foreach_rdd(move |rdd, time| {
+            if time == at(4000) {
+                seen.lock().unwrap().push((4000, rdd.collect()?));
+            }
+            Ok(())
+        });
+        Ok(ssc)
+    };
+    run(dir.path(), 0, 2, create).unwrap();
+    run(dir.path(), 2000, 3, create).unwrap();
+    let mut seen = seen.lock().unwrap()[0].1.clone();
+    seen.sort();
+    assert_eq!(seen, [(0, 1), (1, 2), (2, 1), (7, 4)]);
+}
+
+/// T-098, in our form: times in which the program did not run are made up for.
+#[test]
+fn missed_batches_are_formed() {
+    let seen: Seen<(u32, i64)> = Arc::default();
+    let dir = tempfile::tempdir().unwrap();
+    let create = |builder| {
+        let (ssc, pairs) = numbers(builder)?;
+        note(&pairs, &seen);
+        Ok(ssc)
+    };
+    run(dir.path(), 0, 2, create).unwrap();
+    run(dir.path(), 5500, 1, create).unwrap();
+    let times: Vec<i64> = seen.lock().unwrap().iter().map(|(time, _)| *time).collect();
+    assert_eq!(times, [1000, 2000, 3000, 4000, 5000, 6000]);
+    // A day later, no more than a few batches make up for it, and none of the input is lost.
+    run(dir.path(), 86_406_000, 0, |builder| create(builder.max_catch_up(3))).unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 9);
+    assert_eq!(seen[8].0, 86_406_000);
+}
+
+/// A batch that failed is left to the next start, which runs it again with the same input.
+#[test]
+fn a_failed_batch_is_run_again() {
+    let seen: Seen<(u32, i64)> = Arc::default();
+    let dir = tempfile::tempdir().unwrap();
+    let create = |builder, fails: bool| {
+        let (ssc, pairs) = numbers(builder)?;
+        let sums = pairs.update_state_by_key(sum).named("sums");
+        note(&sums, &seen);
+        sums.foreach_rdd(move |rdd, time| {
+            rdd.count()?;
+            if fails && time == at(3000) { Err("no space".into()) } else { Ok(()) }
+        });
+        Ok(ssc)
+    };
+    let (ssc, clock) = testing::get_or_create(dir.path(), at(0), |builder| create(builder, true)).unwrap();
+    ssc.start().unwrap();
+    clock.advance_batches(5);
+    assert!(ssc.await_termination().unwrap_err().full_text().contains("no space"));
+    // Its own job ends the context.
+    ssc.stop(Stop::Now).unwrap();
+    drop(ssc);
+    let failed = seen.lock().unwrap().clone();
+    assert_eq!(failed.iter().map(|(time, _)| *time).collect::<Vec<_>>(), [1000, 2000, 3000]);
+    run(dir.path(), 5000, 0, |builder| create(builder, false)).unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[3], failed[2]);
+    assert_eq!(seen.iter().skip(3).map(|(time, _)| *time).collect::<Vec<_>>(), [3000, 4000, 5000]);
+}
+
+#[test]
+fn a_skipped_batch_stays_skipped() {
+    let seen: Seen<(u32, i64)> = Arc::default();
+    let dir = tempfile::tempdir().unwrap();
+    let create = |builder: Builder, fails: bool| {
+        let (ssc, pairs) = numbers(builder.on_failure(FailurePolicy::Skip))?;
+        let sums = pairs
+            .update_state_by_key(|new: Vec<i64>, old: Option<i64>| Some(old.unwrap_or(0) + new.len() as i64));
+        let sums = sums.named("sums");
+        sums.foreach_rdd(move |_, time| if fails && time == at(2000) { Err("no".into()) } else { Ok(()) });
+        note(&sums, &seen);
+        Ok(ssc)
+    };
+    run(dir.path(), 0, 3, |builder| create(builder, true)).unwrap();
+    run(dir.path(), 3000, 1, |builder| create(builder, false)).unwrap();
+    let last = seen.lock().unwrap().last().unwrap().clone();
+    assert_eq!(last, (4000, vec![(0, 1), (1, 2), (7, 3)]));
+}
+
+#[test]
+fn a_graceful_stop_leaves_nothing_to_repeat() {
+    let seen: Seen<(u32, i64)> = Arc::default();
+    let dir = tempfile::tempdir().unwrap();
+    let create = |builder| {
+        let (ssc, pairs) = numbers(builder)?;
+        note(&pairs.update_state_by_key(sum).named("sums"), &seen);
+        Ok(ssc)
+    };
+    let (ssc, clock) = testing::get_or_create(dir.path(), at(0), create).unwrap();
+    ssc.start().unwrap();
+    clock.advance_batches(2);
+    clock.stop_gracefully().unwrap();
+    drop((ssc, clock));
+    run(dir.path(), 3000, 1, create).unwrap();
+    let times: Vec<i64> = seen.lock().unwrap().iter().map(|(time, _)| *time).collect();
+    assert_eq!(times, [1000, 2000, 3000, 4000]);
+}
+
+/// State is spread anew when the number of partitions changes.
+#[test]
+fn another_parallelism_keeps_the_state() {
+    let seen: Seen<(u32, i64)> = Arc::default();
+    let dir = tempfile::tempdir().unwrap();
+    for (n, partitions) in [1, 5, 2, 8, 3].into_iter().enumerate() {
+        run(dir.path(), n as i64 * 1000, 1, |builder| {
+            let (ssc, pairs) = numbers(builder.default_parallelism(partitions).snapshot_after_bytes(500))?;
+            let by_partition = pairs.update_state_by_partition(
+                |_, rows| {
+                    rows.into_iter()
+                        .map(|(key, new, old)| (key, old.unwrap_or(0) + new.len() as i64))
+                        .collect::<Vec<_>>()
+                },
+                waterclock_streaming::StateOptions::new(),
+            );
+            note(&by_partition.named("counts"), &seen);
+            Ok(ssc)
+        })
+        .unwrap();
+    }
+    assert_eq!(seen.lock().unwrap().last().unwrap().1, [(0, 1), (1, 2), (2, 2), (7, 5)]);
+}
+
+#[test]
+fn names_are_asked_for_and_must_be_unique() {
+    let start = |create: fn(Builder) -> Result<StreamingContext, BoxError>| {
+        let dir = tempfile::tempdir().unwrap();
+        let (ssc, _) = testing::get_or_create(dir.path(), at(0), create).unwrap();
+        ssc.start().map_err(|error| error.full_text())
+    };
+    let unnamed = start(|builder| {
+        let ssc = builder.build()?;
+        ssc.queue_stream(vec![vec![(1, 1)]]).update_state_by_key(|_: Vec<i32>, old: Option<i32>| old).print();
+        Ok(ssc)
+    });
+    let text = unnamed.unwrap_err();
+    assert!(text.contains("queue_stream at") && text.contains("update_state_by_key at"), "{text}");
+    let derived = start(|builder| {
+        let ssc = builder.allow_derived_names(true).print_to(std::io::sink()).build()?;
+        ssc.queue_stream(vec![vec![(1, 1)]]).update_state_by_key(|_: Vec<i32>, old: Option<i32>| old).print();
+        Ok(ssc)
+    });
+    assert_eq!(derived, Ok(()));
+    let twice = start(|builder| {
+        let ssc = builder.build()?;
+        let (a, b) =
+            (ssc.queue_stream(vec![vec![1]]).named("in"), ssc.queue_stream(vec![vec![2]]).named("in"));
+        a.union(&b).print();
+        Ok(ssc)
+    });
+    assert!(twice.unwrap_err().contains("2 sources are called in"));
+}
+
+#[test]
+fn state_is_not_lost_without_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let create = |builder: Builder, name: &str| {
+        let (ssc, pairs) = numbers(builder)?;
+        pairs.update_state_by_key(sum).named(name).register();
+        Ok(ssc)
+    };
+    run(dir.path(), 0, 2, |builder| create(builder, "old")).unwrap();
+    let refused = run(dir.path(), 2000, 1, |builder| create(builder, "new")).unwrap_err();
+    assert!(refused.full_text().contains("state that the program does not have: old"), "{refused:?}");
+    run(dir.path(), 2000, 1, |builder| create(builder.forget_state("old"), "new")).unwrap();
+}
+
+#[test]
+fn a_checkpoint_has_one_owner_and_is_only_continued_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let create = |builder| {
+        let (ssc, pairs) = numbers(builder)?;
+        pairs.register();
+        Ok(ssc)
+    };
+    run(dir.path(), 0, 1, create).unwrap();
+    let builder = || StreamingContext::builder("x").batch_interval(SECOND).checkpoint_dir(dir.path());
+    let first = builder().build().unwrap();
+    let second = builder().build().err().unwrap();
+    assert!(matches!(second, Error::Checkpoint { .. }));
+    assert!(second.full_text().contains(&format!("process {}", std::process::id())), "{second:?}");
+    first.queue_stream(vec![vec![1]]).named("in").register();
+    assert!(first.start().unwrap_err().full_text().contains("get_or_create"));
+    let _ = TestClock::now;
+}
