@@ -32,7 +32,7 @@ mod text_form; // how a record is printed
 pub mod world;
 
 pub use codec::{Codec, decode, encode};
-pub use config::{FailurePolicy, Settings, SparkRules};
+pub use config::{BackpressurePid, FailurePolicy, Settings, SparkRules};
 pub use data::{Data, Key, Record};
 pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError};
 pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, ReceiverInfo};
