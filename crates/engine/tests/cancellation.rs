@@ -163,6 +163,13 @@ fn one_job_is_cancelled_and_the_others_go_on() {
     };
     let ((first, number), (second, _)) = (begin(), begin());
     engine.cancel_job(number);
+    let clock = SystemClock::new();
+    let patience = clock.now_micros() + 5_000_000;
+    while !first.is_finished() {
+        assert!(!second.is_finished(), "the other job was cancelled");
+        assert!(clock.now_micros() < patience, "no job was cancelled");
+        std::thread::yield_now();
+    }
     let ended = first.join().unwrap();
     assert!(matches!(ended, Err(Error::Cancelled { job }) if job == number), "{ended:?}");
     assert!(!second.is_finished());
