@@ -61,8 +61,8 @@ pub struct Settings {
     pub backpressure: bool,
     /// Records a second before the first estimate (default: `receiver_max_rate`).
     pub backpressure_initial_rate: Option<f64>,
-    /// Records a second below which back-pressure never goes (default 100).
-    pub backpressure_min_rate: f64,
+    /// How back-pressure reacts to what batches tell.
+    pub backpressure_pid: BackpressurePid,
     /// Pause before a failed receiver starts again; it doubles up to a minute while failures go on (default 2 s).
     pub receiver_restart_delay: Duration,
     /// Bound of a graceful stop's wait for batches (default: ten batch intervals, at least 10 s).
@@ -108,7 +108,7 @@ impl Default for Settings {
             receiver_max_rate: None,
             backpressure: false,
             backpressure_initial_rate: None,
-            backpressure_min_rate: 100.0,
+            backpressure_pid: BackpressurePid::default(),
             receiver_restart_delay: Duration::from_secs(2),
             graceful_stop_timeout: None,
             file_min_remember: Duration::from_secs(60),
@@ -130,6 +130,32 @@ pub enum Durability {
     /// When the operating system has it: survives the end of the process, however sudden, but not a crash
     /// of the machine.
     OsBuffered,
+}
+
+/// How back-pressure reacts to what batches tell: the weights of a PID controller, by the words of Spark's
+/// settings. Weights are 0 or positive.
+///
+/// ```
+/// use waterclock_base::BackpressurePid;
+/// let calm = BackpressurePid { proportional: 0.5, ..BackpressurePid::default() };
+/// assert_eq!((calm.proportional, calm.integral, calm.derived, calm.min_rate), (0.5, 0.2, 0.0, 100.0));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BackpressurePid {
+    /// Weight of the difference between the rate and the speed of the last batch (default 1).
+    pub proportional: f64,
+    /// Weight of the backlog, which the wait of the last batch shows (default 0.2).
+    pub integral: f64,
+    /// Weight of the change of the difference (default 0: with more, rates swing easily).
+    pub derived: f64,
+    /// Records a second below which the rate never goes (default 100); more than 0.
+    pub min_rate: f64,
+}
+
+impl Default for BackpressurePid {
+    fn default() -> Self {
+        BackpressurePid { proportional: 1.0, integral: 0.2, derived: 0.0, min_rate: 100.0 }
+    }
 }
 
 /// What the context does when a batch fails after all attempts of its tasks.

@@ -33,7 +33,7 @@ mod text_form; // how a record is printed
 pub mod world;
 
 pub use codec::{Bytes, Codec, checksum, decode, encode};
-pub use config::{Durability, FailurePolicy, Settings, SparkRules};
+pub use config::{BackpressurePid, Durability, FailurePolicy, Settings, SparkRules};
 pub use data::{Data, Key, Record};
 pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError};
 pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, ReceiverInfo};

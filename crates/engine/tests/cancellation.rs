@@ -4,13 +4,13 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use waterclock_base::world::{Clock, SystemClock, World, lock, spawn};
-use waterclock_base::{Error, Event, Result, Settings};
-use waterclock_engine::Engine;
+use waterclock_base::{Error, Event, JobId, Result, Settings};
+use waterclock_engine::{Compute, Define, Engine, Sink, Step, TaskCx};
 
 /// All keys of this type are in one chain of the hash table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,6 +131,52 @@ fn a_useless_hash_gives_right_results_and_one_warning() {
     let warnings = lock(&warnings);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("Clumsy") && warnings[0].contains("derive `Hash`"));
+}
+
+/// Tells the number of the job that computes it, and ends when it may.
+struct Telling {
+    job: mpsc::Sender<JobId>,
+    until: Arc<AtomicU64>,
+}
+
+impl Compute<u64> for Telling {
+    fn compute(&self, _: usize, cx: &TaskCx, _: &mut dyn Sink<u64>) -> Step {
+        // Nobody may be listening any more.
+        let _ = self.job.send(cx.id.job);
+        while self.until.load(Ordering::SeqCst) == 0 {
+            cx.check()?;
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn one_job_is_cancelled_and_the_others_go_on() {
+    let engine = Engine::local(2);
+    let until = Arc::new(AtomicU64::new(0));
+    let begin = || {
+        let (job, told) = mpsc::channel();
+        let rdd = Define::new("telling", 1).build(&engine, Telling { job, until: until.clone() });
+        let running = spawn("job", move || rdd.count());
+        (running, told.recv().unwrap())
+    };
+    let ((first, number), (second, _)) = (begin(), begin());
+    engine.cancel_job(number);
+    let clock = SystemClock::new();
+    let patience = clock.now_micros() + 5_000_000;
+    while !first.is_finished() {
+        assert!(!second.is_finished(), "the other job was cancelled");
+        assert!(clock.now_micros() < patience, "no job was cancelled");
+        std::thread::yield_now();
+    }
+    let ended = first.join().unwrap();
+    assert!(matches!(ended, Err(Error::Cancelled { job }) if job == number), "{ended:?}");
+    assert!(!second.is_finished());
+    // One that has ended, or never was, is no error.
+    engine.cancel_job(number);
+    until.store(1, Ordering::SeqCst);
+    assert_eq!(second.join().unwrap().unwrap(), 0);
 }
 
 #[test]

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::{eventually, pause};
-use waterclock_streaming::{Builder, DStream, Stop, StreamingContext};
+use waterclock_base::{BackpressurePid, Error};
+use waterclock_streaming::{Builder, DStream, PidEstimator, Stop, StreamingContext};
 
 fn builder() -> Builder {
     StreamingContext::builder("back-pressure").batch_interval(Duration::from_millis(100)).threads(2)
@@ -51,6 +52,31 @@ fn slow_batches_lower_the_rate() {
         most.load(Ordering::SeqCst) >= 400 && last.is_some_and(|batch| (1..=200).contains(&batch.records()))
     });
     ssc.stop(Stop::Now).unwrap();
+}
+
+/// The builder's weights and minimum are those of the estimator, number by number.
+#[test]
+fn the_builder_sets_how_back_pressure_reacts() {
+    let none = BackpressurePid { proportional: 0.0, integral: 0.0, derived: 0.0, min_rate: 1.0 };
+    // After a batch of 1000 a second one of 500 in a tenth of a second, 50 ms late: the rate was 500 too high,
+    // 250 are in the backlog, and the difference grew by 500 in half a second.
+    for (pid, expected) in [
+        (BackpressurePid::default(), 450.0),
+        (none, 1000.0),
+        (BackpressurePid { proportional: 0.5, ..none }, 750.0),
+        (BackpressurePid { integral: 0.4, ..none }, 900.0),
+        (BackpressurePid { derived: 0.1, ..none }, 900.0),
+        (BackpressurePid { min_rate: 600.0, ..BackpressurePid::default() }, 600.0),
+    ] {
+        let ssc = builder().backpressure(None).backpressure_pid(pid).build().unwrap();
+        let mut estimator = PidEstimator::of(ssc.settings()).unwrap();
+        assert_eq!(estimator.compute(1_000_000, 100, 100_000, 0), None);
+        assert_eq!(estimator.compute(1_500_000, 50, 100_000, 50_000), Some(expected), "{pid:?}");
+    }
+    let wrong = BackpressurePid { derived: -1.0, ..none };
+    let ssc = builder().backpressure(None).backpressure_pid(wrong).build().unwrap();
+    let refused = greedy(&ssc).checked().map(drop).unwrap_err();
+    assert!(matches!(refused, Error::Setting { setting: "derived weight", .. }), "{refused}");
 }
 
 /// The maximum holds whatever the speed.

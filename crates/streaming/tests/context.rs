@@ -70,6 +70,27 @@ fn states_follow_start_and_stop() {
     assert_eq!(seen.all().len(), 2);
 }
 
+/// The first batch has the next multiple of the interval as its time, and the zero time is one before it.
+#[test]
+fn the_first_batch_is_at_the_next_multiple_of_the_interval() {
+    // When it starts, the zero time, and how long the first batch takes to come; in milliseconds.
+    for (start, zero, wait) in [(0, 0, 1000), (600_300, 600_000, 700), (999, 0, 1), (2000, 2000, 1000)] {
+        let (ssc, clock) = manual_context("first", SECOND).unwrap();
+        let seen = ssc.queue_stream(vec![vec![1], vec![2]]).collect_batches();
+        clock.advance(Duration::from_millis(start));
+        assert_eq!(ssc.zero_time(), None);
+        ssc.start().unwrap();
+        assert_eq!(ssc.zero_time(), Some(BatchTime::from_millis(zero)));
+        clock.advance(Duration::from_millis(wait - 1));
+        assert!(seen.all().is_empty() && ssc.status().completed_batches == 0);
+        clock.advance(Duration::from_millis(1));
+        clock.advance_batches(1);
+        let times = [1000, 2000].map(|after| BatchTime::from_millis(zero + after));
+        assert_eq!(seen.all(), [(times[0], vec![1]), (times[1], vec![2])]);
+        ssc.stop(Stop::Now).unwrap();
+    }
+}
+
 /// T-126: a start that fails starts nothing, and can be tried again; with Spark's rule it can not.
 #[test]
 fn a_start_that_fails_leaves_nothing_running() {
@@ -321,6 +342,35 @@ fn listeners_are_told_what_happens() {
     let batch = ["submitted", "begun", "good begun", "good done", "bad begun", "bad done", "done, 1 failed"];
     let expected: Vec<&str> = std::iter::once("started").chain(batch).chain(batch).collect();
     assert_eq!(shape, expected);
+}
+
+/// A listener that was removed hears nothing more; the others do.
+#[test]
+fn a_removed_listener_stays_silent() {
+    let (ssc, clock, _) = counting();
+    let heard = Arc::new(AtomicUsize::new(0));
+    let hearing = heard.clone();
+    let number = ssc.add_listener(move |_: &Event| {
+        hearing.fetch_add(1, Ordering::SeqCst);
+    });
+    let (tell, told) = mpsc::channel();
+    ssc.add_listener(move |event: &Event| {
+        if matches!(event, Event::BatchCompleted(_)) {
+            tell.send(()).unwrap();
+        }
+    });
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    // It is called after the other one.
+    told.recv().unwrap();
+    let before = heard.load(Ordering::SeqCst);
+    assert!(before > 0);
+    ssc.remove_listener(number);
+    ssc.remove_listener(number);
+    clock.advance_batches(2);
+    ssc.stop(Stop::Now).unwrap();
+    assert_eq!(told.try_iter().count(), 2);
+    assert_eq!(heard.load(Ordering::SeqCst), before);
 }
 
 /// T-157: a listener can't stop the context, whose stop has to wait for it.

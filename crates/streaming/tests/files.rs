@@ -116,6 +116,26 @@ fn files_that_were_there_before_are_read_on_demand() {
     assert_eq!(warnings(&heard, "at the threshold"), 1);
 }
 
+/// How far back it looks is set by the builder, in whole slides.
+#[test]
+fn the_builder_sets_how_far_back_files_are_looked_for() {
+    let (dir, ssc, clock) = world(builder().file_min_remember(Duration::from_millis(2500)));
+    put(dir.path(), "at the threshold", "too old\n", 598_000);
+    put(dir.path(), "just after", "just recent enough\n", 598_001);
+    let heard = ear(&ssc);
+    let options = FileOptions::new().new_files_only(false);
+    let seen = ssc.text_file_stream_with(dir.path(), options).unwrap().collect_batches();
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    put(dir.path(), "late", "late, but within three seconds\n", 600_001);
+    clock.advance_batches(2);
+    put(dir.path(), "too late", "three seconds ago\n", 601_000);
+    clock.advance_batches(1);
+    ssc.stop(Stop::Now).unwrap();
+    assert_eq!(all(&seen), ["just recent enough", "late, but within three seconds"]);
+    assert_eq!(warnings(&heard, "at the threshold"), 1);
+}
+
 /// T-091: a pattern matches directories; the files directly in them are read, whatever their depth not those
 /// further down.
 #[test]

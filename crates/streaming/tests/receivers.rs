@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::{SECOND, ear, eventually};
 use waterclock_base::world::{lock, spawn};
-use waterclock_base::{BoxError, Event, SparkRules, StreamId, Text};
+use waterclock_base::{BoxError, Event, SparkRules, StreamId, Text, encode};
 use waterclock_engine::Rdd;
 use waterclock_streaming::testing::{manual, manual_context};
 use waterclock_streaming::{Receiver, ReceiverHandle, Stop, StreamingContext};
@@ -127,6 +127,78 @@ fn a_dataset_that_is_held_keeps_its_blocks() {
     assert_eq!(ssc.status().memory_used, 13);
     lock(&held).clear();
     assert_eq!(ssc.status().memory_used, 0);
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// A receiver that stops itself for a reason: listeners are told it with the stop, and it is started again
+/// after the pause.
+#[test]
+fn a_receiver_that_stops_itself_says_why() {
+    let (ssc, clock) = manual(builder().receiver_restart_delay(SECOND)).unwrap();
+    let heard = ear(&ssc);
+    let numbers = ssc.receiver_stream(|out: ReceiverHandle<u32>| {
+        out.store(out.attempt())?;
+        if out.attempt() == 1 {
+            out.stop_with("the queue was closed", "it is Sunday");
+        }
+        out.until_stopped();
+        Ok(())
+    });
+    let seen = numbers.collect_batches();
+    ssc.start().unwrap();
+    let told = || {
+        let short = |event: &Event| match event {
+            Event::ReceiverStarted(_) => Some('+'),
+            Event::ReceiverError(_) => Some('!'),
+            Event::ReceiverStopped(_) => Some('-'),
+            _ => None,
+        };
+        lock(&heard).iter().filter_map(short).collect::<String>()
+    };
+    eventually("it is not stopped", || told() == "+-");
+    clock.advance_batches(1);
+    eventually("it is not started again", || told() == "+-+");
+    eventually("not all records came", || {
+        clock.advance_batches(1);
+        seen.all().into_iter().flat_map(|(_, batch)| batch).collect::<Vec<_>>() == [1, 2]
+    });
+    let why = lock(&heard).iter().find_map(|event| match event {
+        Event::ReceiverStopped(info) => Some((info.active, info.last_error.clone())),
+        _ => None,
+    });
+    let (active, why) = why.unwrap();
+    assert!(!active && why.contains("the queue was closed") && why.contains("it is Sunday"), "{why}");
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// Notes on what was stored are shown with the batch, also on encoded records.
+#[test]
+fn notes_are_shown_with_the_batch() {
+    let (ssc, clock) = manual_context("notes", SECOND).unwrap();
+    let stored = Arc::new(AtomicUsize::new(0));
+    let storing = stored.clone();
+    let numbers = ssc.receiver_stream(move |out: ReceiverHandle<u64>| {
+        let mut bytes = Vec::new();
+        encode(&7u64, &mut bytes)?;
+        encode(&300u64, &mut bytes)?;
+        out.store_encoded_noted(&bytes, "offsets 4 to 5")?;
+        out.store_many_noted(vec![8], "offset 6")?;
+        // What can't be read is not stored, nor is its note.
+        if out.store_encoded_noted(&[0xff], "broken").is_ok() {
+            return Err("broken bytes were taken".into());
+        }
+        storing.store(1, Ordering::SeqCst);
+        out.until_stopped();
+        Ok(())
+    });
+    let seen = numbers.collect_batches();
+    ssc.start().unwrap();
+    eventually("nothing was stored", || stored.load(Ordering::SeqCst) == 1);
+    clock.advance_batches(1);
+    let input = ssc.status().last_completed.unwrap().inputs.remove(0);
+    assert_eq!((seen.nth(1), input.records), (Some(vec![7, 300, 8]), 3));
+    let shown = input.description;
+    assert!(shown.contains("offsets 4 to 5") && shown.contains("offset 6") && !shown.contains("broken"));
     ssc.stop(Stop::Now).unwrap();
 }
 

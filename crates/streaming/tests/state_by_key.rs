@@ -68,6 +68,28 @@ fn update_state_by_key_begins_with_the_initial_state() {
     ssc.stop(Stop::Now).unwrap();
 }
 
+/// Keys, those of the initial state too, are where the partitioner says, and stay there.
+#[test]
+fn update_state_by_key_spreads_keys_as_the_partitioner_says() {
+    let (ssc, clock) = manual_context("spread", SECOND).unwrap();
+    let initial = ssc.engine().parallelize(vec![('z', 2), ('x', 1)], 1);
+    let early = Partitioner::new(3, |c: &char| if *c < 'y' { 2 } else { 0 });
+    let options = StateOptions::new().initial(initial).partitioner(early);
+    let input = ssc.queue_stream(letters(&["x", "yw", "zzw", ""]));
+    let seen = input.update_state_by_key_with(sum, options).glom().collect_batches();
+    ssc.start().unwrap();
+    clock.advance_batches(4);
+    let parts = |n| {
+        let mut parts = seen.nth(n).unwrap();
+        parts.iter_mut().for_each(|part| part.sort_unstable());
+        parts
+    };
+    let expected = [("z2", "x2"), ("y1 z2", "w1 x2"), ("y1 z4", "w2 x2"), ("y1 z4", "w2 x2")];
+    let expected = expected.map(|(first, last)| vec![rows(first), vec![], rows(last)]);
+    assert_eq!((1..=4).map(parts).collect::<Vec<_>>(), expected);
+    ssc.stop(Stop::Now).unwrap();
+}
+
 /// T-032: the function learns the batch time.
 #[test]
 fn update_state_by_key_knows_the_time() {

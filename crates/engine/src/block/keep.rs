@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use waterclock_base::world::lock;
-use waterclock_base::{Codec, Data};
+use waterclock_base::{Codec, Data, Result};
 
 use super::held::{Held, Placement};
 use super::level::StorageLevel;
-use super::memory::Share;
+use super::memory::{Memory, Share};
 use crate::chunk::{Collect, Sink, Step, push_all};
 use crate::context::Engine;
 use crate::rdd::Compute;
@@ -19,6 +19,22 @@ pub(crate) struct Store<T> {
     pub level: StorageLevel,
     /// How its records become bytes.
     pub codec: Codec<T>,
+}
+
+impl<T: Data> Store<T> {
+    /// Keeps records.
+    ///
+    /// # Errors
+    /// Gives the records back when there is no place; fails when they can't be encoded or written.
+    pub(crate) fn hold(&self, records: Vec<T>, memory: &Memory) -> Result<Result<Held<T>, Vec<T>>> {
+        let rule = Placement {
+            share: Share::Cached,
+            serialize: self.level.is_serialized(),
+            memory: self.level.uses_memory(),
+            disk: self.level.uses_disk(),
+        };
+        Held::place(records, self.codec, memory, rule)
+    }
 }
 
 /// The kept partitions of one dataset.
@@ -71,13 +87,7 @@ impl<T: Data> Keep<T> {
         }
         let mut records = Collect(Vec::new());
         body.compute(partition, cx, &mut records)?;
-        let rule = Placement {
-            share: Share::Cached,
-            serialize: self.store.level.is_serialized(),
-            memory: self.store.level.uses_memory(),
-            disk: self.store.level.uses_disk(),
-        };
-        match Held::place(records.0, self.store.codec, self.engine.memory(), rule)? {
+        match self.store.hold(records.0, self.engine.memory())? {
             Ok(held) => {
                 let held = Arc::new(held);
                 // Another task may have been faster; both hold the same records.

@@ -8,7 +8,9 @@ use std::time::Duration;
 #[cfg(feature = "testing")]
 use waterclock_base::world::Clock;
 use waterclock_base::world::World;
-use waterclock_base::{Durability, Error, FailurePolicy, Result, Settings, SparkRules, millis};
+use waterclock_base::{
+    BackpressurePid, Durability, Error, FailurePolicy, Result, Settings, SparkRules, millis,
+};
 use waterclock_engine::{Engine, Executor};
 
 use super::StreamingContext;
@@ -191,6 +193,23 @@ impl Builder {
         self
     }
 
+    /// How back-pressure, where it is switched on, reacts to what batches tell (default: Spark's weights).
+    ///
+    /// With back-pressure, a receiver stream whose weights are no such numbers is refused.
+    ///
+    /// ```
+    /// use waterclock_base::BackpressurePid;
+    /// use waterclock_streaming::StreamingContext;
+    /// let pid = BackpressurePid { min_rate: 10.0, ..BackpressurePid::default() };
+    /// let ssc = StreamingContext::builder("slow jobs").backpressure(None).backpressure_pid(pid).build()?;
+    /// assert_eq!(ssc.settings().backpressure_pid.min_rate, 10.0);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    pub fn backpressure_pid(mut self, pid: BackpressurePid) -> Self {
+        self.settings.backpressure_pid = pid;
+        self
+    }
+
     /// Pause before a failed receiver starts again (default 2 s); it doubles while failures go on.
     pub fn receiver_restart_delay(mut self, delay: Duration) -> Self {
         self.settings.receiver_restart_delay = delay;
@@ -212,6 +231,13 @@ impl Builder {
     /// Longest line of a text source in bytes (default 1 MiB); longer ones are dropped and counted.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_line_bytes = bytes;
+        self
+    }
+
+    /// Whether a persisted dataset that its stream no longer remembers is let go at once (default yes).
+    /// Without, it is kept as long as the program holds it.
+    pub fn unpersist(mut self, yes: bool) -> Self {
+        self.settings.unpersist = yes;
         self
     }
 

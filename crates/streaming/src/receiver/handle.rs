@@ -167,6 +167,15 @@ impl<T: Record> ReceiverHandle<T> {
         self.store_many(decode_all(bytes)?)
     }
 
+    /// As [`store_encoded`](Self::store_encoded), with a note on what the records are, which is shown with
+    /// the batch.
+    ///
+    /// # Errors
+    /// As [`store_encoded`](Self::store_encoded).
+    pub fn store_encoded_noted(&self, bytes: &[u8], note: impl Into<String>) -> Result<()> {
+        self.store_many_noted(decode_all(bytes)?, note)
+    }
+
     /// Counts records that the receiver dropped, and tells listeners why: nothing is lost in silence.
     pub fn count_dropped(&self, why: &'static str, records: u64) {
         if records > 0 {

@@ -60,7 +60,7 @@ impl PidEstimator {
         for (setting, weight) in [
             ("proportional weight", proportional),
             ("integral weight", integral),
-            ("derivative weight", derivative),
+            ("derived weight", derivative),
         ] {
             if !weight.is_finite() || weight < 0.0 {
                 return Err(Error::Setting {
@@ -71,7 +71,7 @@ impl PidEstimator {
         }
         if !min_rate.is_finite() || min_rate <= 0.0 {
             return Err(Error::Setting {
-                setting: "backpressure_min_rate",
+                setting: "minimal rate",
                 why: format!("it is {min_rate}, but must be a positive number of records a second"),
             });
         }
@@ -79,12 +79,13 @@ impl PidEstimator {
         Ok(PidEstimator { interval_micros, proportional, integral, derivative, min_rate, latest: None })
     }
 
-    /// The estimator that the settings ask for, with Spark's weights: 1, 0.2 and 0.
+    /// The estimator that the settings ask for.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn of(settings: &Settings) -> Result<Self> {
-        Self::new(settings.batch_interval, 1.0, 0.2, 0.0, settings.backpressure_min_rate)
+        let pid = settings.backpressure_pid;
+        Self::new(settings.batch_interval, pid.proportional, pid.integral, pid.derived, pid.min_rate)
     }
 
     /// The rate in records a second that the next batches can bear, after a batch that ended at

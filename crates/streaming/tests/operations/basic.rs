@@ -1,7 +1,7 @@
 //! One batch at a time: T-001 to T-024.
 
 use waterclock_base::{BatchTime, Error, Fault};
-use waterclock_engine::Keyed;
+use waterclock_engine::{Keyed, Partitioner};
 use waterclock_streaming::Stop;
 use waterclock_streaming::testing::{check_stream, check_stream_unordered, run_stream};
 
@@ -47,6 +47,48 @@ fn glom_makes_a_record_of_each_partition() {
 fn map_partitions_sees_whole_partitions() {
     let expected = vec![vec![3, 7], vec![11, 15], vec![19, 23]];
     check_stream(four_each(), |s| s.map_partitions(|part| [part.sum::<i64>()]), expected);
+}
+
+#[test]
+fn map_partitions_with_index_numbers_empty_partitions_too() {
+    let part = |n, records: &[i64]| (n, records.to_vec());
+    let expected = vec![vec![part(0, &[1]), part(1, &[2, 3])], vec![part(0, &[]), part(1, &[4])]];
+    let listed = |s: waterclock_streaming::DStream<i64>| {
+        s.map_partitions_with_index(|n, part| [(n, part.collect::<Vec<_>>())])
+    };
+    check_stream(vec![vec![1, 2, 3], vec![4]], listed, expected);
+    let gaps = run_gaps(vec![None, Some(vec![4])], listed, 2);
+    assert_eq!(gaps, [None, Some(vec![part(0, &[]), part(1, &[4])])]);
+}
+
+/// Each key is where the partitioner says, its values in the order in which they came.
+#[test]
+fn partition_by_puts_keys_where_the_partitioner_says() {
+    let last_of_three = Partitioner::new(3, |key: &String| if key == "a" { 2 } else { 0 });
+    check_stream(
+        vec![pairs("a1 b2 a3 c4 b5"), pairs("a1"), vec![]],
+        |s| s.partition_by(Keyed::new().partitioner(last_of_three)).glom(),
+        vec![
+            vec![pairs("b2 c4 b5"), vec![], pairs("a1 a3")],
+            vec![vec![], vec![], pairs("a1")],
+            vec![vec![], vec![], vec![]],
+        ],
+    );
+}
+
+/// What a stream tells about itself.
+#[test]
+fn streams_know_their_slide_and_their_parents() {
+    let (ssc, _clock) = context();
+    let (a, b) = (ssc.queue_stream([vec![1]]), ssc.queue_stream([vec![2]]));
+    let window = a.window_sliding(4 * SECOND, 2 * SECOND);
+    let both = a.map(|n| n).union(&b);
+    assert_eq!(a.slide_duration(), SECOND);
+    assert_eq!((window.slide_duration(), window.map(|n| n).slide_duration()), (2 * SECOND, 2 * SECOND));
+    assert!(a.dependencies().is_empty());
+    assert_eq!(window.dependencies(), [a.id()]);
+    assert_eq!((both.dependencies().len(), both.dependencies()[1]), (2, b.id()));
+    assert_ne!(both.dependencies()[0], a.id());
 }
 
 /// T-006, T-007: more and fewer partitions, the same records.

@@ -2,7 +2,8 @@
 
 use waterclock_base::{BatchTime, Error};
 use waterclock_engine::StorageLevel;
-use waterclock_streaming::Stop;
+use waterclock_streaming::testing::manual;
+use waterclock_streaming::{Stop, StreamingContext};
 
 use crate::support::{SECOND, at, context};
 
@@ -70,5 +71,29 @@ fn forgotten_datasets_are_let_go() {
     let newest = doubled.slice(at(4), at(4)).unwrap().remove(0).lineage();
     assert!(newest.is_kept() && !oldest.is_kept());
     assert_eq!(doubled.remembered_times(), [at(4)]);
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// With `unpersist(false)` one that the program holds is kept as long as that.
+#[test]
+fn forgotten_datasets_may_be_kept_by_who_holds_them() {
+    let builder = StreamingContext::builder("kept").batch_interval(SECOND).threads(2).unpersist(false);
+    let (ssc, clock) = manual(builder).unwrap();
+    let doubled = ssc.queue_stream((1..=4).map(|n| vec![n])).map(|n| 2 * n).persist(StorageLevel::MemoryOnly);
+    doubled.register();
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    let oldest = doubled.slice(at(1), at(1)).unwrap().remove(0);
+    clock.advance_batches(3);
+    assert_eq!(doubled.remembered_times(), [at(4)]);
+    assert!(oldest.lineage().is_kept());
+    assert_eq!(oldest.collect().unwrap(), [2]);
+    // Of the others, which nobody holds, nothing is left.
+    let before = ssc.engine().memory().used();
+    drop(oldest);
+    let left = ssc.engine().memory().used();
+    assert!(left < before);
+    let newest = doubled.slice(at(4), at(4)).unwrap().remove(0);
+    assert_eq!((left, newest.collect().unwrap()), (before / 2, vec![8]));
     ssc.stop(Stop::Now).unwrap();
 }

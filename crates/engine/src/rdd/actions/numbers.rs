@@ -227,7 +227,7 @@ impl<T: Data> Rdd<T> {
     ///
     /// # Errors
     /// [`Error::Action`](waterclock_base::Error::Action) when no range is asked for, there is no record, or
-    /// the least or greatest is not finite; the error of the task that failed.
+    /// the distance from the least to the greatest is not finite; the error of the task that failed.
     ///
     /// ```
     /// # use waterclock_engine::Engine;
@@ -243,7 +243,7 @@ impl<T: Data> Rdd<T> {
         let by = Asked { operator: "histogram", site: Location::caller() };
         let stats = self.stats_at(by)?;
         let (min, max) = (stats.min(), stats.max());
-        if ranges == 0 || !min.is_finite() || !max.is_finite() || stats.sum().is_nan() {
+        if ranges == 0 || !(max - min).is_finite() || stats.sum().is_nan() {
             let why = format!("{ranges} ranges can't divide the numbers from {min} to {max}");
             return Err(Error::Action { call: by.operator, why });
         }
@@ -273,7 +273,7 @@ impl<T: Data> Rdd<T> {
         T: Number,
     {
         let by = Asked { operator: "histogram_between", site: Location::caller() };
-        if edges.len() < 2 || edges.windows(2).any(|pair| pair[0].is_nan() || pair[0] >= pair[1]) {
+        if edges.len() < 2 || !edges.is_sorted_by(|edge, next| edge < next) {
             let why = format!("the edges must be at least two and ascend, but they are {edges:?}");
             return Err(Error::Action { call: by.operator, why });
         }

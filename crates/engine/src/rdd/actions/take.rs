@@ -31,19 +31,10 @@ impl<T: Data> Rdd<T> {
     where
         T: Record,
     {
-        self.take_at("take", Location::caller(), n)
+        self.take_at(Asked { operator: "take", site: Location::caller() }, n)
     }
 
-    /// [`take`](Rdd::take) under another name and place, for operations made of it.
-    ///
-    /// # Errors
-    /// The error of the task that failed.
-    pub fn take_at(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        n: usize,
-    ) -> Result<Vec<T>>
+    fn take_at(&self, by: Asked, n: usize) -> Result<Vec<T>>
     where
         T: Record,
     {
@@ -52,7 +43,6 @@ impl<T: Data> Rdd<T> {
         while taken.len() < n && scanned < self.partitions() {
             let until = self.partitions().min(scanned + round);
             let wanted = n - taken.len();
-            let by = Asked { operator, site };
             let parts = run_action_at(by, self, (scanned..until).collect(), move |partition, rdd, cx| {
                 first_of(rdd, partition, wanted, cx)
             })?;
@@ -78,7 +68,8 @@ impl<T: Data> Rdd<T> {
     where
         T: Record,
     {
-        self.take_at("first", Location::caller(), 1)?.pop().ok_or_else(|| no_records("first"))
+        let by = Asked { operator: "first", site: Location::caller() };
+        self.take_at(by, 1)?.pop().ok_or_else(|| no_records(by.operator))
     }
 
     /// Whether there is no record. Partitions are looked at as by [`take`](Rdd::take).
@@ -93,9 +84,8 @@ impl<T: Data> Rdd<T> {
     /// ```
     #[track_caller]
     pub fn is_empty(&self) -> Result<bool> {
-        self.map_at("is_empty", Location::caller(), drop)
-            .take_at("is_empty", Location::caller(), 1)
-            .map(|first| first.is_empty())
+        let by = Asked { operator: "is_empty", site: Location::caller() };
+        Ok(self.map_at(by.operator, by.site, drop).take_at(by, 1)?.is_empty())
     }
 }
 

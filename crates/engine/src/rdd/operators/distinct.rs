@@ -28,7 +28,7 @@ impl<T: Data> Rdd<T> {
         T: Key,
     {
         let partitions = self.engine().keyed_partitions(self.partitions());
-        self.distinct_at("distinct", Location::caller(), &Keyed::new().partitions(partitions))
+        self.distinct_with(Keyed::new().partitions(partitions))
     }
 
     /// [`distinct`](Rdd::distinct) with options: over how many partitions.
@@ -37,27 +37,15 @@ impl<T: Data> Rdd<T> {
     where
         T: Key,
     {
-        self.distinct_at("distinct", Location::caller(), &options)
-    }
-
-    /// [`distinct`](Rdd::distinct) under another name and place, for operations made of it.
-    pub fn distinct_at(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        options: &Keyed<T>,
-    ) -> Rdd<T>
-    where
-        T: Key,
-    {
-        let by = Asked { operator, site };
+        let by = Asked { operator: "distinct", site: Location::caller() };
         let pairs = self.keys_alone(by);
         match options.spread(self.engine(), by, &[KeyedInput::of(&pairs)]) {
             Ok(to) => {
-                let once = combined(&pairs, operator, site, &to, Arc::new(Once), &ExpectedKeys::default());
-                once.map_at(operator, site, |(record, ())| record)
+                let (once, expected) = (Arc::new(Once), ExpectedKeys::default());
+                let once = combined(&pairs, by.operator, by.site, &to, once, &expected);
+                once.map_at(by.operator, by.site, |(record, ())| record)
             }
-            Err(error) => self.engine().failing_at(operator, site, error),
+            Err(error) => self.engine().failing_at(by.operator, by.site, error),
         }
     }
 

@@ -24,7 +24,7 @@ impl<T: Data> Rdd<T> {
     where
         T: Key,
     {
-        self.intersection_at("intersection", Location::caller(), other, &Keyed::follow_inputs())
+        self.intersection_with(other, Keyed::follow_inputs())
     }
 
     /// [`intersection`](Rdd::intersection) with options: over how many partitions.
@@ -33,30 +33,8 @@ impl<T: Data> Rdd<T> {
     where
         T: Key,
     {
-        self.intersection_at("intersection", Location::caller(), other, &options)
-    }
-
-    /// [`intersection`](Rdd::intersection) under another name and place, for operations made of it.
-    pub fn intersection_at(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        other: &Rdd<T>,
-        options: &Keyed<T>,
-    ) -> Rdd<T>
-    where
-        T: Key,
-    {
-        let by = Asked { operator, site };
-        let (left, right) = (self.keys_alone(by), other.keys_alone(by));
-        match options.spread(self.engine(), by, &[KeyedInput::of(&left), KeyedInput::of(&right)]) {
-            Ok(to) => {
-                let once = combined(&left, operator, site, &to, Arc::new(Once), &ExpectedKeys::default());
-                let both = matching(&once, &right, by, &to, Keep::Matched);
-                both.map_at(operator, site, |(record, ())| record)
-            }
-            Err(error) => self.engine().failing_at(operator, site, error),
-        }
+        let by = Asked { operator: "intersection", site: Location::caller() };
+        self.picked(by, other, &options, Keep::Matched)
     }
 
     /// The records that are not in `other`, as often as they occur here, in as many partitions as this
@@ -75,7 +53,7 @@ impl<T: Data> Rdd<T> {
         T: Key,
     {
         let partitions = self.engine().keyed_partitions(self.partitions());
-        self.subtract_at("subtract", Location::caller(), other, &Keyed::new().partitions(partitions))
+        self.subtract_with(other, Keyed::new().partitions(partitions))
     }
 
     /// [`subtract`](Rdd::subtract) with options: over how many partitions.
@@ -84,22 +62,25 @@ impl<T: Data> Rdd<T> {
     where
         T: Key,
     {
-        self.subtract_at("subtract", Location::caller(), other, &options)
+        let by = Asked { operator: "subtract", site: Location::caller() };
+        self.picked(by, other, &options, Keep::Unmatched)
     }
 
-    /// [`subtract`](Rdd::subtract) under another name and place, for operations made of it.
-    pub fn subtract_at(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        other: &Rdd<T>,
-        options: &Keyed<T>,
-    ) -> Rdd<T>
+    /// The records that `other` has, each once, or all that it has not.
+    fn picked(&self, by: Asked, other: &Rdd<T>, options: &Keyed<T>, keep: Keep) -> Rdd<T>
     where
         T: Key,
     {
-        let by = Asked { operator, site };
-        let rest = self.keys_alone(by).subtract_by_key_at(operator, site, &other.keys_alone(by), options);
-        rest.map_at(operator, site, |(record, ())| record)
+        let Asked { operator, site } = by;
+        let (left, right) = (self.keys_alone(by), other.keys_alone(by));
+        let to = match options.spread(self.engine(), by, &[KeyedInput::of(&left), KeyedInput::of(&right)]) {
+            Ok(to) => to,
+            Err(error) => return self.engine().failing_at(operator, site, error),
+        };
+        let left = match keep {
+            Keep::Matched => combined(&left, operator, site, &to, Arc::new(Once), &ExpectedKeys::default()),
+            Keep::Unmatched => left,
+        };
+        matching(&left, &right, by, &to, keep).map_at(operator, site, |(record, ())| record)
     }
 }

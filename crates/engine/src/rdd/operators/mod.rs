@@ -13,7 +13,7 @@ mod repartition; // repartition, coalesce
 // Several datasets.
 mod cartesian;
 mod union;
-mod zip; // zip, zip_partitions
+mod zip; // zip, zip_partitions, zip_partitions3, ...
 
 // As sets.
 mod distinct;
@@ -31,6 +31,7 @@ mod fold_all;
 
 // Kept.
 mod checkpoint;
+mod local_checkpoint;
 mod persist;
 
 pub use fold_all::FoldAll;

@@ -63,21 +63,12 @@ impl<T: Data> Rdd<T> {
     /// ```
     #[track_caller]
     pub fn coalesce(&self, partitions: usize) -> Rdd<T> {
-        self.coalesce_at("coalesce", Location::caller(), partitions)
-    }
-
-    /// [`coalesce`](Rdd::coalesce) under another name and place, for operations made of it.
-    pub fn coalesce_at(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        partitions: usize,
-    ) -> Rdd<T> {
+        let by = Asked { operator: "coalesce", site: Location::caller() };
         if partitions == 0 {
-            return self.engine().failing_at(operator, site, no_partitions(Asked { operator, site }));
+            return self.engine().failing_at(by.operator, by.site, no_partitions(by));
         }
         let groups = partitions.min(self.partitions());
-        let define = Define::new(operator, groups).at(site).reads(self);
+        let define = Define::new(by.operator, groups).at(by.site).reads(self);
         define.build(self.engine(), Coalesced { parent: self.clone(), groups })
     }
 }

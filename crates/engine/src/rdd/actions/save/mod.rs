@@ -15,9 +15,9 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use waterclock_base::world::Disk;
-use waterclock_base::{Data, Error, Result};
+use waterclock_base::{Error, Record, Result};
 
-use crate::chunk::Step;
+use crate::chunk::{Sink, Step};
 use crate::job::{refuse_in_task, run_action_at};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
@@ -52,14 +52,40 @@ const TEMPORARY: &str = "_temporary";
 const SUCCESS: &str = "_SUCCESS";
 const PART: &str = "part-";
 
-/// Writes each partition by `write` into a file of the directory.
-fn save<T: Data>(
-    rdd: &Rdd<T>,
-    by: Asked,
-    dir: &Path,
-    options: &Save,
-    write: impl Fn(&Rdd<T>, usize, &TaskCx, &mut PartFile) -> Step + Send + Sync + 'static,
-) -> Result<()> {
+/// How the records of one file become its bytes.
+trait Format<T: Record>: Default {
+    /// What each file begins with.
+    const HEADER: &'static [u8] = &[];
+    /// Writes some records.
+    fn write<'r>(&mut self, records: impl Iterator<Item = &'r T>, file: &mut PartFile) -> Result<()>;
+    /// Writes what is left after the last one.
+    fn end(&mut self, _file: &mut PartFile) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct Writing<'a, F> {
+    cx: &'a TaskCx,
+    file: PartFile,
+    format: F,
+}
+
+impl<T: Record, F: Format<T>> Sink<T> for Writing<'_, F> {
+    fn push(&mut self, chunk: &mut Vec<T>) -> Step {
+        self.cx.check()?;
+        self.format.write(chunk.iter(), &mut self.file)?;
+        chunk.clear();
+        Ok(())
+    }
+
+    fn lend(&mut self, records: &[&T]) -> Step {
+        self.cx.check()?;
+        Ok(self.format.write(records.iter().copied(), &mut self.file)?)
+    }
+}
+
+/// Writes each partition into a file of the directory.
+fn save<T: Record, F: Format<T>>(rdd: &Rdd<T>, by: Asked, dir: &Path, options: &Save) -> Result<()> {
     refuse_in_task(by.operator)?;
     let disk = &*rdd.engine().world().disk;
     let existed = prepare(disk, by, dir, options)?;
@@ -71,9 +97,12 @@ fn save<T: Data>(
             let temporary = temporary.clone();
             run_action_at(by, rdd, rdd.all_partitions(), move |partition, rdd, cx| {
                 let path = temporary.join(attempt_name(partition, cx));
-                let mut file = PartFile::create(&*cx.engine().world().disk, path)?;
-                write(rdd, partition, cx, &mut file)?;
-                Ok(file.finish()?)
+                let file = PartFile::create(&*cx.engine().world().disk, path)?;
+                let mut writing = Writing { cx, file, format: F::default() };
+                writing.file.write(F::HEADER)?;
+                rdd.compute(partition, cx, &mut writing)?;
+                writing.format.end(&mut writing.file)?;
+                Ok(writing.file.finish()?)
             })
         });
     let done = staged.and_then(|files| publish(disk, dir, files));

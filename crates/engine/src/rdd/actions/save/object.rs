@@ -5,11 +5,9 @@ use std::path::Path;
 
 use waterclock_base::{Data, Record, Result};
 
-use super::{PartFile, Save, save};
-use crate::chunk::{Sink, Step};
+use super::{Format, PartFile, Save, save};
 use crate::rdd::object::{Frames, HEADER};
 use crate::rdd::{Asked, Rdd};
-use crate::task::TaskCx;
 
 impl<T: Data> Rdd<T> {
     /// Saves the records as bytes, to be read by [`Engine::object_file`](crate::Engine::object_file). The
@@ -64,48 +62,26 @@ impl<T: Data> Rdd<T> {
     where
         T: Record,
     {
-        save(self, Asked { operator, site }, dir, options, |rdd, partition, cx, file| {
-            file.write(&HEADER)?;
-            let mut writing = Objects { cx, file, frames: Frames::default() };
-            rdd.compute(partition, cx, &mut writing)?;
-            writing.finish()
-        })
+        save::<T, Frames>(self, Asked { operator, site }, dir, options)
     }
 }
 
-struct Objects<'a> {
-    cx: &'a TaskCx,
-    file: &'a mut PartFile,
-    frames: Frames,
-}
+impl<T: Record> Format<T> for Frames {
+    const HEADER: &'static [u8] = &HEADER;
 
-impl Objects<'_> {
-    fn finish(mut self) -> Step {
-        if !self.frames.is_empty() {
-            self.file.write(self.frames.finish()?)?;
-        }
-        Ok(self.file.write(self.frames.finish()?)?)
-    }
-
-    fn write<'r, T: Record>(&mut self, records: impl Iterator<Item = &'r T>) -> Step {
-        self.cx.check()?;
+    fn write<'r>(&mut self, records: impl Iterator<Item = &'r T>, file: &mut PartFile) -> Result<()> {
         for record in records {
-            if self.frames.add(record)? {
-                self.file.write(self.frames.finish()?)?;
+            if self.add(record)? {
+                file.write(self.finish()?)?;
             }
         }
         Ok(())
     }
-}
 
-impl<T: Record> Sink<T> for Objects<'_> {
-    fn push(&mut self, chunk: &mut Vec<T>) -> Step {
-        self.write(chunk.iter())?;
-        chunk.clear();
-        Ok(())
-    }
-
-    fn lend(&mut self, records: &[&T]) -> Step {
-        self.write(records.iter().copied())
+    fn end(&mut self, file: &mut PartFile) -> Result<()> {
+        if !self.is_empty() {
+            file.write(self.finish()?)?;
+        }
+        file.write(self.finish()?)
     }
 }

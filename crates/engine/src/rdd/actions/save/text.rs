@@ -5,10 +5,8 @@ use std::path::Path;
 
 use waterclock_base::{Data, Record, Result, write_text_form};
 
-use super::{PartFile, Save, save};
-use crate::chunk::{Sink, Step};
+use super::{Format, PartFile, Save, save};
 use crate::rdd::{Asked, Rdd};
-use crate::task::TaskCx;
 
 /// # Into files
 ///
@@ -65,38 +63,22 @@ impl<T: Data> Rdd<T> {
     where
         T: Record,
     {
-        save(self, Asked { operator, site }, dir, options, |rdd, partition, cx, file| {
-            rdd.compute(partition, cx, &mut Lines { cx, file, text: String::new() })
-        })
+        save::<T, Lines>(self, Asked { operator, site }, dir, options)
     }
 }
 
-struct Lines<'a> {
-    cx: &'a TaskCx,
-    file: &'a mut PartFile,
+#[derive(Default)]
+struct Lines {
     text: String,
 }
 
-impl Lines<'_> {
-    fn write<'r, T: Record>(&mut self, records: impl Iterator<Item = &'r T>) -> Step {
-        self.cx.check()?;
+impl<T: Record> Format<T> for Lines {
+    fn write<'r>(&mut self, records: impl Iterator<Item = &'r T>, file: &mut PartFile) -> Result<()> {
         self.text.clear();
         for record in records {
             write_text_form(record, &mut self.text);
             self.text.push('\n');
         }
-        Ok(self.file.write(self.text.as_bytes())?)
-    }
-}
-
-impl<T: Record> Sink<T> for Lines<'_> {
-    fn push(&mut self, chunk: &mut Vec<T>) -> Step {
-        self.write(chunk.iter())?;
-        chunk.clear();
-        Ok(())
-    }
-
-    fn lend(&mut self, records: &[&T]) -> Step {
-        self.write(records.iter().copied())
+        file.write(self.text.as_bytes())
     }
 }

@@ -36,7 +36,7 @@ impl<T: Data> Rdd<T> {
     where
         T: Record,
     {
-        self.group_by_at("group_by", Location::caller(), key, &Keyed::new())
+        self.group_by_with(key, Keyed::new())
     }
 
     /// [`group_by`](Rdd::group_by) with options.
@@ -49,21 +49,8 @@ impl<T: Data> Rdd<T> {
     where
         T: Record,
     {
-        self.group_by_at("group_by", Location::caller(), key, &options)
-    }
-
-    /// [`group_by`](Rdd::group_by) under another name and place, for operations made of it.
-    pub fn group_by_at<K: Key>(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        key: impl Fn(&T) -> K + Send + Sync + 'static,
-        options: &Keyed<K>,
-    ) -> Rdd<(K, Vec<T>)>
-    where
-        T: Record,
-    {
+        let (operator, site) = ("group_by", Location::caller());
         let keyed = self.map_at(operator, site, move |record| (key(&record), record));
-        keyed.group_by_key_at(operator, site, options)
+        keyed.group_by_key_at(operator, site, &options)
     }
 }

@@ -39,7 +39,7 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
             Some(mine) => Keyed::new().partitioner(mine),
             None => Keyed::new().partitions(self.engine().keyed_partitions(self.partitions())),
         };
-        self.subtract_by_key_at("subtract_by_key", Location::caller(), other, &options)
+        self.subtract_by_key_with(other, options)
     }
 
     /// [`subtract_by_key`](Rdd::subtract_by_key) with options.
@@ -49,27 +49,12 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         K: Key,
         V: Record,
     {
-        self.subtract_by_key_at("subtract_by_key", Location::caller(), other, &options)
-    }
-
-    /// [`subtract_by_key`](Rdd::subtract_by_key) under another name and place, for operations made of it.
-    pub fn subtract_by_key_at<W: Data>(
-        &self,
-        operator: &'static str,
-        site: &'static Location<'static>,
-        other: &Rdd<(K, W)>,
-        options: &Keyed<K>,
-    ) -> Rdd<(K, V)>
-    where
-        K: Key,
-        V: Record,
-    {
-        let by = Asked { operator, site };
-        let keys = other.map_at(operator, site, |(key, _)| (key, ())).keeping_partitioner_of(other);
+        let by = Asked { operator: "subtract_by_key", site: Location::caller() };
+        let keys = other.map_at(by.operator, by.site, |(key, _)| (key, ())).keeping_partitioner_of(other);
         let inputs = [KeyedInput::of(self), KeyedInput::of(&keys)];
         match options.spread(self.engine(), by, &inputs) {
             Ok(partitioner) => matching(self, &keys, by, &partitioner, Keep::Unmatched),
-            Err(error) => self.engine().failing_at(operator, site, error),
+            Err(error) => self.engine().failing_at(by.operator, by.site, error),
         }
     }
 }

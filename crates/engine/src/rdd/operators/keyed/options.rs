@@ -118,7 +118,8 @@ impl<K: Key> Keyed<K> {
                     call: by.operator,
                     site: by.site,
                     why: format!(
-                        "{partitions} partitions are more than the {groups} key groups; give fewer                          partitions or set more key groups"
+                        "{partitions} partitions are more than the {groups} key groups; give fewer partitions \
+                         or set more key groups"
                     ),
                 })
             }
