@@ -14,17 +14,17 @@ pub(crate) struct Input {
 
 impl Input {
     /// The text files of the folder, in the order of their names.
-    pub(crate) fn text(options: &Options) -> Result<Self, String> {
-        let files = read(options, "txt")?;
+    pub(crate) fn text(folder: &str) -> Result<Self, String> {
+        let files = read(folder, "txt")?;
         if files.is_empty() {
-            return Err(format!("there is no *.txt in {:?}", options.input));
+            return Err(format!("there is no *.txt in {folder:?}"));
         }
         Ok(Input { files })
     }
 
     /// The files of JSON lines of the folder, or made ones.
     pub(crate) fn records(options: &Options) -> Result<Self, String> {
-        let files = read(options, "jsonl")?;
+        let files = read(&options.input, "jsonl")?;
         let files = if files.is_empty() { (0..4).map(made).collect() } else { files };
         Ok(Input { files })
     }
@@ -50,12 +50,10 @@ impl Input {
     }
 }
 
-fn read(options: &Options, extension: &str) -> Result<Vec<Arc<str>>, String> {
-    let told = |error| format!("can't read {:?}: {error}", options.input);
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&options.input)
-        .map_err(told)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
+fn read(folder: &str, extension: &str) -> Result<Vec<Arc<str>>, String> {
+    let told = |error| format!("can't read {folder:?}: {error}");
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).map_err(told)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.retain(|path| path.extension().is_some_and(|e| e == extension));
     paths.sort();
     let read = |path| std::fs::read_to_string(path).map(Arc::from).map_err(told);

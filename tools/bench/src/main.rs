@@ -8,20 +8,24 @@
 #![expect(clippy::disallowed_methods, reason = "a bench reads files and the time directly")]
 
 mod by_hand; // the records job without any library of streams
+mod hostile; // text that is meant to be slow
 mod input; // files in memory
 mod jobs; // the jobs on Waterclock
-mod measure; // seconds of the wall and of the processor
+mod latency; // from a socket to the output
+mod measure; // seconds of the wall and of the processor, memory
+mod soak; // memory over many batches
 
 use std::process::ExitCode;
 
 use input::Input;
-use measure::Report;
+use serde_json::Value;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const HELP: &str = "\
-waterclock-bench JOB --input DIR [--threads N] [--batches N] [--form FORM] [--pattern WORD]
+waterclock-bench JOB [--input DIR] [--threads N] [--batches N] [--form FORM] [--pattern WORD] [--keys N]
+                     [--hostile DIR] [--interval-ms N] [--seconds N] [--rate N]
 
 JOB  grep         lines that hold the pattern, counted
      wordcount    words of a batch, counted
@@ -31,6 +35,11 @@ JOB  grep         lines that hold the pattern, counted
      records-hand the same by a hand-written loop
      idle         batches without input through the word count graph: cost of a batch
      keyed        running counts: a batch of 1,000 keys among --keys N
+     hostile      wordcount over the text of --input and that of --hostile in turn: time a byte. Writes the
+                  hostile text (200 MB) if there is no such folder
+     latency      wordcount of --rate lines a second (10,000) from a socket for --seconds (10) in batches of
+                  --interval-ms (1): the delay of each line from its sender to the output
+     soak         100,000 batches of wordcount, windows and state: memory
 
 FORM of wordcount, windowed and stateful:
      words        `words()` (default)
@@ -38,7 +47,7 @@ FORM of wordcount, windowed and stateful:
      vec          `flat_map` returning a `Vec` of `Text`
      string       `flat_map` returning a `Vec` of `String`
 
-DIR holds text files (*.txt), as peers/gen_text.py writes them, or *.jsonl for records; without any,
+The input is text files (*.txt), as peers/gen_text.py writes them, or *.jsonl for records; without any,
 `records` makes its own.";
 
 /// What the command line asks for.
@@ -51,6 +60,10 @@ pub(crate) struct Options {
     form: String,
     pattern: String,
     keys: u64,
+    hostile: String,
+    interval_ms: u64,
+    seconds: u64,
+    rate: u64,
 }
 
 fn main() -> ExitCode {
@@ -66,20 +79,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<Report, String> {
+fn run() -> Result<Value, String> {
     let options = options()?;
+    let input = || Input::text(&options.input);
     let told = |error: waterclock::Error| error.full_text();
-    match options.job.as_str() {
-        "grep" => jobs::grep(&Input::text(&options)?, &options).map_err(told),
-        "wordcount" => jobs::word_count(&Input::text(&options)?, &options).map_err(told),
-        "windowed" => jobs::windowed(&Input::text(&options)?, &options).map_err(told),
-        "stateful" => jobs::stateful(&Input::text(&options)?, &options).map_err(told),
-        "records" => jobs::records(&Input::records(&options)?, &options).map_err(told),
-        "records-hand" => Ok(by_hand::records(&Input::records(&options)?, &options)),
-        "idle" => jobs::idle(&options).map_err(told),
-        "keyed" => jobs::keyed(&options).map_err(told),
-        other => Err(format!("there is no job {other:?}")),
-    }
+    let report = match options.job.as_str() {
+        "grep" => jobs::grep(&input()?, &options).map_err(told)?,
+        "wordcount" => jobs::word_count(&input()?, &options).map_err(told)?,
+        "windowed" => jobs::windowed(&input()?, &options).map_err(told)?,
+        "stateful" => jobs::stateful(&input()?, &options).map_err(told)?,
+        "records" => jobs::records(&Input::records(&options)?, &options).map_err(told)?,
+        "records-hand" => by_hand::records(&Input::records(&options)?, &options),
+        "idle" => jobs::idle(&options).map_err(told)?,
+        "keyed" => jobs::keyed(&options).map_err(told)?,
+        // The `Debug` of our errors is the text for people.
+        "hostile" => return hostile::run(&options).map_err(|error| format!("{error:?}")),
+        "latency" => return latency::run(&options).map_err(|error| format!("{error:?}")),
+        "soak" => return soak::run(&options).map_err(|error| format!("{error:?}")),
+        other => return Err(format!("there is no job {other:?}")),
+    };
+    Ok(report.json())
 }
 
 fn options() -> Result<Options, String> {
@@ -92,6 +111,10 @@ fn options() -> Result<Options, String> {
         form: "words".into(),
         pattern: "awib".into(),
         keys: 10_000,
+        hostile: String::new(),
+        interval_ms: 1,
+        seconds: 10,
+        rate: 10_000,
     };
     while let Some(name) = args.next() {
         let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -103,6 +126,10 @@ fn options() -> Result<Options, String> {
             "--form" => options.form = value,
             "--pattern" => options.pattern = value,
             "--keys" => options.keys = number()? as u64,
+            "--hostile" => options.hostile = value,
+            "--interval-ms" => options.interval_ms = number()? as u64,
+            "--seconds" => options.seconds = number()? as u64,
+            "--rate" => options.rate = number()? as u64,
             _ => return Err(format!("there is no option {name:?}")),
         }
     }

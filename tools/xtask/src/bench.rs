@@ -1,7 +1,8 @@
 //! The figures of BENCHMARKS.md: our benches, the hand-written programs and other engines, in one run.
 //!
 //! Each measurement is a process of its own and is repeated; the programs take turns, so that whatever else
-//! the machine does meets all of them. The table has the best of all runs.
+//! the machine does meets all of them. The table has the best of all runs. `bench latency` compares delays: of
+//! lines from a socket, with those of the bare batcher, which does nothing but cut at the tick and count words.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,7 +32,16 @@ cargo xtask bench --data DIR [--peers DIR] [--runs N] [--only TEXT]
   --data DIR    what `gen_text.py DIR 20 50000000` wrote
   --peers DIR   the workspace of the hand-written programs and other engines, built with --release
   --runs N      how often each is measured (3)
-  --only TEXT   only jobs whose name holds the text";
+  --only TEXT   only jobs whose name holds the text
+
+cargo xtask bench latency --peers DIR [--interval-ms N] [--seconds N] [--threads N]
+
+  --interval-ms N  of a batch (1)
+  --seconds N      of each of the two programs, one after the other (600)
+  --threads N      of ours (2)";
+
+/// Lines a second of `bench latency`.
+const RATE: &str = "10000";
 
 /// Words and lines of the generated text, 20 files of 50 MB.
 const WORDS: f64 = 159_088_911.0;
@@ -69,10 +79,10 @@ fn jobs() -> Vec<Job> {
 
 /// Runs the benches and prints the table.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
-    let value = |name: &str| {
-        let at = args.iter().position(|arg| arg == name)?;
-        args.get(at + 1).cloned()
-    };
+    if args.first().is_some_and(|arg| arg == "latency") {
+        return latency(args);
+    }
+    let value = |name| value(args, name);
     let data = value("--data").ok_or(USAGE)?;
     let peers = value("--peers").map(PathBuf::from);
     let runs: usize = value("--runs").map_or(Ok(3), |n| n.parse()).map_err(|_| USAGE)?;
@@ -95,6 +105,41 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     for (job, figures) in jobs.iter().zip(&figures) {
         print_row(job, figures);
     }
+    Ok(())
+}
+
+fn value(args: &[String], name: &str) -> Option<String> {
+    let at = args.iter().position(|arg| arg == name)?;
+    args.get(at + 1).cloned()
+}
+
+/// Runs the bare batcher and ours one after the other, and prints the delays of their lines and the goals.
+fn latency(args: &[String]) -> Result<(), String> {
+    let peers = value(args, "--peers").map(PathBuf::from).ok_or(USAGE)?;
+    let number = |name, or| value(args, name).map_or(Ok(or), |n| n.parse::<u64>()).map_err(|_| USAGE);
+    let (interval, seconds) = (number("--interval-ms", 1)?, number("--seconds", 600)?.to_string());
+    let (threads, millis) = (number("--threads", 2)?.to_string(), interval.to_string());
+    let mut bare = Command::new(peers.join("target/release/latency"));
+    bare.args(["--us", &(interval * 1000).to_string(), "--rate", RATE, "--secs", &seconds]);
+    let mut ours = Command::new(build()?);
+    ours.args(["latency", "--interval-ms", &millis, "--rate", RATE, "--seconds", &seconds])
+        .args(["--threads", &threads]);
+
+    let (bare, ours) = (printed(&mut bare)?, printed(&mut ours)?);
+    println!("{bare}{ours}");
+    let ms = |line: &str, name| {
+        let micros = number_of(line, name).ok_or_else(|| format!("there is no {name} in {line}"));
+        micros.map(|micros| micros / 1000.0)
+    };
+    println!("| program | median ms | p99 ms | longest ms |\n|---|--:|--:|--:|");
+    for (name, line) in [("bare batcher", &bare), ("waterclock", &ours)] {
+        let (median, p99, max) = (ms(line, "median_us")?, ms(line, "p99_us")?, ms(line, "max_us")?);
+        println!("| {name} | {median:.2} | {p99:.2} | {max:.2} |");
+    }
+    let interval = interval as f64;
+    println!("median: {:.2} ms, goal {:.2}", ms(&ours, "median_us")?, interval / 2.0 + 0.5);
+    let goal = ms(&bare, "p99_us")? + interval + 1.0;
+    println!("p99: {:.2} ms, goal {goal:.2}", ms(&ours, "p99_us")?);
     Ok(())
 }
 
@@ -144,16 +189,26 @@ fn measure(job: &Job, ours: &Path, peers: Option<&Path>, data: &str) -> Result<(
         }
         (Program::Peer(..), None) => return Err(USAGE.to_owned()),
     };
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
-    let line = String::from_utf8_lossy(&output.stdout).into_owned();
-    let figure = |name| number(&line, name).ok_or_else(|| format!("{command:?} printed no {name}: {line}"));
+    let line = printed(&mut command)?;
+    let figure =
+        |name| number_of(&line, name).ok_or_else(|| format!("{command:?} printed no {name}: {line}"));
     // Some measure the input once, some twice: what counts is the time for its bytes.
     let share = BYTES / figure("bytes")?;
     Ok((figure("seconds")? * share, figure("cpu_seconds")? * share))
 }
 
+/// What the program prints.
+fn printed(command: &mut Command) -> Result<String, String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{command:?}: {}: {said}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// The number behind a name in a line of JSON without nesting.
-fn number(line: &str, name: &str) -> Option<f64> {
+fn number_of(line: &str, name: &str) -> Option<f64> {
     let (_, after) = line.split_once(&format!("\"{name}\":"))?;
     let digits: String = after.chars().take_while(|c| c.is_ascii_digit() || ".e-+".contains(*c)).collect();
     digits.parse().ok()
@@ -166,9 +221,9 @@ mod tests {
     #[test]
     fn figures_are_read_from_a_line_of_json() {
         let line = r#"{"job":"x","bytes":10,"seconds":1.5e-1,"cpu_seconds":0.25}"#;
-        assert_eq!(number(line, "bytes"), Some(10.0));
-        assert_eq!(number(line, "seconds"), Some(0.15));
-        assert_eq!(number(line, "cpu_seconds"), Some(0.25));
-        assert_eq!(number(line, "wall"), None);
+        assert_eq!(number_of(line, "bytes"), Some(10.0));
+        assert_eq!(number_of(line, "seconds"), Some(0.15));
+        assert_eq!(number_of(line, "cpu_seconds"), Some(0.25));
+        assert_eq!(number_of(line, "wall"), None);
     }
 }
