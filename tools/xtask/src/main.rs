@@ -6,6 +6,7 @@
 
 mod bench; // the figures of BENCHMARKS.md
 mod ci; // the outer ring
+mod servers; // real servers for tests
 mod source; // Rust as text
 mod test_list; // which test covers which behaviour
 mod tidy; // what no compiler checks
@@ -18,6 +19,7 @@ cargo xtask COMMAND
 
   bench ..       the figures of BENCHMARKS.md; `bench` alone tells what it needs
   ci [PART ..]   the outer ring: every part, or the ones named; `ci list` names them
+  servers ..     runs a command with real servers: Kafka, PostgreSQL; `servers` alone tells more
   tidy           sizes, layers, seams, words, lists (also a test under `cargo test`)
   tests          writes docs/tests.md: which test covers which behaviour
   help           this text";
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let rest = args.get(1..).unwrap_or_default();
     let outcome = match args.first().map(String::as_str) {
+        Some("servers") => return exit(servers::run(rest)),
         Some("bench") => bench::run(rest),
         Some("ci") => ci::run(rest),
         Some("tidy") => tidy_up(),
@@ -36,8 +39,12 @@ fn main() -> ExitCode {
         }
         Some(other) => Err(format!("no command `{other}`\n\n{HELP}")),
     };
+    exit(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+fn exit(outcome: Result<ExitCode, String>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(text) => {
             eprintln!("{text}");
             ExitCode::FAILURE

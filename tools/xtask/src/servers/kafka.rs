@@ -1,0 +1,120 @@
+//! Apache Kafka: one process that is broker and controller.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::guard::Guard;
+use super::maven;
+use super::server::{Server, free_port, prepare};
+
+const POM: &str = include_str!("kafka.pom.xml");
+
+/// The directory of the cache; another version has a new one.
+const RELEASE: &str = "kafka-4.3.1";
+
+/// Any 16 bytes; each server is a cluster of its own.
+const CLUSTER: &str = "d2F0ZXJjbG9jay10ZXN0cw";
+
+/// A small heap, and the compiler that is ready first: servers of tests live for seconds.
+const JAVA: &[&str] = &["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+
+/// Starts it; the address is for `bootstrap.servers`.
+pub(super) fn start() -> Result<Server, String> {
+    let class_path = maven::class_path(RELEASE, POM)?;
+    let (port, controller) = (free_port()?, free_port()?);
+    // Its data is removed afterwards, so nothing is gained by an orderly end.
+    let mut guard = Guard::new("kafka", "KILL")?;
+    let settings = guard.directory.join("server.properties");
+    let text = properties(port, controller, &guard.directory.join("data"));
+    fs::write(&settings, text).map_err(|e| format!("{}: {e}", settings.display()))?;
+    let format = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER, "--config"];
+    prepare("kafka", &mut guard, java(&class_path).args(format).arg(&settings))?;
+    let mut launch = java(&class_path);
+    launch.arg("kafka.Kafka").arg(&settings);
+    Server::start("kafka", guard, format!("127.0.0.1:{port}"), launch, move || {
+        answers(port).is_ok_and(|yes| yes)
+    })
+}
+
+fn java(class_path: &str) -> Command {
+    let java = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin").join("java"));
+    let mut command = Command::new(java.unwrap_or_else(|| "java".into()));
+    command.args(JAVA).args(["-cp", class_path]);
+    command
+}
+
+/// One replica of everything, since there is one broker. After SIGKILL the controller waits for the session of the
+/// broker's former life to end before it lets it in again: 9 s where nothing else is said.
+fn properties(port: u16, controller: u16, data: &Path) -> String {
+    format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=300
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+log.dirs={}
+",
+        data.display()
+    )
+}
+
+/// Whether the broker names a broker when it is asked for the cluster, which it does once clients can use it.
+fn answers(port: u16) -> std::io::Result<bool> {
+    /// Metadata (3) in version 1, correlation 0, no client's name, no topics.
+    const REQUEST: [u8; 18] = [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0];
+    let limit = Duration::from_secs(2);
+    let mut connection = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)?;
+    connection.set_read_timeout(Some(limit))?;
+    connection.write_all(&REQUEST)?;
+    // Length, correlation, number of brokers.
+    let mut answer = [0; 12];
+    connection.read_exact(&mut answer)?;
+    Ok(answer[8..] != [0; 4])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_broker_without_a_cluster_is_not_ready() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for brokers in [0u8, 1] {
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let (mut client, _) = listener.accept().unwrap();
+                    let mut request = [0; 18];
+                    client.read_exact(&mut request).unwrap();
+                    client.write_all(&[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, brokers]).unwrap();
+                });
+                assert_eq!(answers(port).unwrap(), brokers == 1);
+            });
+        }
+    }
+
+    #[test]
+    fn the_release_is_the_one_that_is_fetched() {
+        let version = RELEASE.trim_start_matches("kafka-");
+        assert_eq!(POM.matches(&format!("<version>{version}</version>")).count(), 2);
+    }
+}
