@@ -40,4 +40,4 @@ pub use receiver::{
     EventSink, PidEstimator, RateLimiter, RawSocket, Receiver, ReceiverControl, ReceiverCounts,
     ReceiverHandle, ReceiverSetup, ReceiverSupervisor, RecurringTimer, SocketReader, TextSocket, TypedSocket,
 };
-pub use source::{FileOptions, FileReader, QueueOptions, RddQueue, TextReader};
+pub use source::{FileOptions, FileReader, OnLost, QueueOptions, RddQueue, TextReader};

@@ -17,7 +17,7 @@ use crate::context::StreamingContext;
 use crate::dstream::{DStream, define};
 use crate::graph::{BatchCx, Derive, Source, StreamCompute};
 
-pub use file::{FileOptions, FileReader};
+pub use file::{FileOptions, FileReader, OnLost};
 pub use queue::{QueueOptions, RddQueue};
 pub use reader::TextReader;
 

@@ -34,7 +34,8 @@ fn read(content: &[u8], cuts: &[u64], max_line_bytes: usize) -> (Vec<Vec<String>
     });
     let count = partitions.len();
     let format = Arc::new(text::Lines::new(max_line_bytes));
-    let body = FilesOfBatch { id: RddId(0), stream: StreamId(0), partitions, format };
+    let on_lost = super::OnLost::Fail;
+    let body = FilesOfBatch { id: RddId(0), stream: StreamId(0), partitions, on_lost, format };
     let rdd = Define::new("test", count).build(&engine, body);
     let lines = rdd.map(|line: waterclock_base::Text| line.to_string());
     let read = lines.collect_partitions().unwrap();
