@@ -25,7 +25,6 @@ mod status; // a plain snapshot of a running context
 // Bytes.
 mod codec; // records to bytes and back
 mod key_group; // the versioned hash of a key's canonical encoding
-mod schema;
 mod text; // `Text`, its lines and words
 mod text_form; // how a record is printed
 
@@ -39,7 +38,7 @@ pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError};
 pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, ReceiverInfo};
 pub use ids::{Attempt, BlockId, JobId, OutputId, PartitionIndex, RddId, StageId, StreamId, TaskId};
 pub use key_group::{KEY_HASH_VERSION, group_of_hash, key_group, key_hash, partition_of_group};
-pub use schema::Schema;
+
 pub use status::Status;
 pub use text::{
     Lent, LinesOfBytes, Text, Words, for_each_line, for_each_word, for_each_word_text, lines_of_bytes,
