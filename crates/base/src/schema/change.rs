@@ -1,6 +1,6 @@
 //! What became of a type: whether bytes of the old one still make a value of the new one.
 
-use super::{Field, Schema, Variant};
+use super::{Schema, SchemaField, SchemaVariant};
 
 /// How bytes that were written under one schema are read under another.
 ///
@@ -281,13 +281,14 @@ impl<'s> Comparison<'s> {
 
     fn compare_fields(
         &mut self,
-        old: &'s [Field],
-        new: &'s [Field],
+        old: &'s [SchemaField],
+        new: &'s [SchemaField],
         path: &str,
     ) -> Result<(), SchemaMismatch> {
         for field in new {
             let path = format!("{path}.{}", field.name);
-            let is_it = |old: &&Field| old.name == field.name || field.aliases.contains(&old.name.as_str());
+            let is_it =
+                |old: &&SchemaField| old.name == field.name || field.aliases.contains(&old.name.as_str());
             let written: Vec<_> = old.iter().filter(is_it).collect();
             match written[..] {
                 [written] => self.compare(&written.schema, &field.schema, path)?,
@@ -301,13 +302,13 @@ impl<'s> Comparison<'s> {
 
     fn compare_variants(
         &mut self,
-        old: &'s [Variant],
-        new: &'s [Variant],
+        old: &'s [SchemaVariant],
+        new: &'s [SchemaVariant],
         path: &str,
     ) -> Result<(), SchemaMismatch> {
         for written in old {
             let path = format!("{path}::{}", written.name);
-            let is_it = |variant: &&Variant| {
+            let is_it = |variant: &&SchemaVariant| {
                 variant.name == written.name || variant.aliases.contains(&written.name.as_str())
             };
             match new.iter().find(is_it) {
@@ -322,6 +323,6 @@ impl<'s> Comparison<'s> {
     }
 }
 
-fn names<'a>(fields: impl IntoIterator<Item = &'a Field>) -> String {
+fn names<'a>(fields: impl IntoIterator<Item = &'a SchemaField>) -> String {
     fields.into_iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ")
 }

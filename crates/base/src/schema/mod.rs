@@ -87,9 +87,9 @@ pub enum Schema {
     /// A fixed number of values without names; arrays, too.
     Tuple(#[serde(deserialize_with = "deeper")] Vec<Schema>),
     /// Values with names.
-    Struct(Vec<Field>),
+    Struct(Vec<SchemaField>),
     /// One of several variants.
-    Enum(Vec<Variant>),
+    Enum(Vec<SchemaVariant>),
     /// A type that contains itself: the schema around this one, with `up` others in between.
     Recursive {
         /// How many options, sequences, maps, tuples, structs and enums lie between.
@@ -138,14 +138,14 @@ impl Schema {
 /// the bytes: it is neither compared nor written.
 ///
 /// ```
-/// use waterclock_base::{Field, Schema};
+/// use waterclock_base::{SchemaField, Schema};
 /// #[derive(serde::Deserialize)]
 /// struct Visits { #[serde(default)] count: u64 }
 /// let Schema::Struct(fields) = Schema::of::<Visits>() else { unreachable!() };
-/// assert_eq!(fields, [Field::new("count", Schema::of::<u64>())]);
+/// assert_eq!(fields, [SchemaField::new("count", Schema::of::<u64>())]);
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Field {
+pub struct SchemaField {
     /// Its name.
     pub name: String,
     /// What it holds.
@@ -159,24 +159,24 @@ pub struct Field {
     optional: bool,
 }
 
-impl Field {
+impl SchemaField {
     /// A field that must be there and has one name.
     ///
     /// ```
-    /// use waterclock_base::{Field, Schema};
-    /// assert_eq!(Field::new("on", Schema::Bool).name, "on");
+    /// use waterclock_base::{SchemaField, Schema};
+    /// assert_eq!(SchemaField::new("on", Schema::Bool).name, "on");
     /// ```
     pub fn new(name: impl Into<String>, schema: Schema) -> Self {
-        Field { name: name.into(), schema, aliases: Vec::new(), optional: false }
+        SchemaField { name: name.into(), schema, aliases: Vec::new(), optional: false }
     }
 }
 
-impl PartialEq for Field {
+impl PartialEq for SchemaField {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.schema == other.schema
     }
 }
-impl Eq for Field {}
+impl Eq for SchemaField {}
 
 /// A variant of an enum.
 ///
@@ -184,14 +184,14 @@ impl Eq for Field {}
 /// `Wait(u64)`, a tuple for `Move(i32, i32)`, a struct for `Say { times: u8 }`.
 ///
 /// ```
-/// use waterclock_base::{Schema, Variant};
+/// use waterclock_base::{Schema, SchemaVariant};
 /// #[derive(serde::Deserialize)]
 /// enum Step { Stop, Wait(u64) }
 /// let Schema::Enum(variants) = Schema::of::<Step>() else { unreachable!() };
-/// assert_eq!(variants, [Variant::new("Stop", Schema::Unit), Variant::new("Wait", Schema::of::<u64>())]);
+/// assert_eq!(variants, [SchemaVariant::new("Stop", Schema::Unit), SchemaVariant::new("Wait", Schema::of::<u64>())]);
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Variant {
+pub struct SchemaVariant {
     /// Its name.
     pub name: String,
     /// What it holds.
@@ -202,24 +202,24 @@ pub struct Variant {
     aliases: Vec<&'static str>,
 }
 
-impl Variant {
+impl SchemaVariant {
     /// A variant that has one name.
     ///
     /// ```
-    /// use waterclock_base::{Schema, Variant};
-    /// assert_eq!(Variant::new("Stop", Schema::Unit).name, "Stop");
+    /// use waterclock_base::{Schema, SchemaVariant};
+    /// assert_eq!(SchemaVariant::new("Stop", Schema::Unit).name, "Stop");
     /// ```
     pub fn new(name: impl Into<String>, schema: Schema) -> Self {
-        Variant { name: name.into(), schema, aliases: Vec::new() }
+        SchemaVariant { name: name.into(), schema, aliases: Vec::new() }
     }
 }
 
-impl PartialEq for Variant {
+impl PartialEq for SchemaVariant {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.schema == other.schema
     }
 }
-impl Eq for Variant {}
+impl Eq for SchemaVariant {}
 
 /// How deep schemas may be nested.
 const MAX_DEPTH: usize = 128;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Field, Schema, Variant};
+use super::{Schema, SchemaField, SchemaVariant};
 
 /// For people: `{ count: u64, name: string }`; `itself` where a type contains itself.
 impl fmt::Display for Schema {
@@ -28,13 +28,13 @@ impl fmt::Display for Schema {
     }
 }
 
-impl fmt::Display for Field {
+impl fmt::Display for SchemaField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.schema)
     }
 }
 
-impl fmt::Display for Variant {
+impl fmt::Display for SchemaVariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.schema {
             Schema::Unit => f.write_str(&self.name),

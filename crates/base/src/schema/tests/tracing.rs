@@ -110,8 +110,8 @@ fn types_may_contain_themselves() {
     assert_eq!(shown::<Nest>(), "[itself]");
     assert_eq!(Schema::of::<Nest>(), Schema::Sequence(Box::new(Schema::Recursive { up: 0 })));
     let inside = Schema::Struct(vec![
-        Field::new("kids", Schema::Sequence(Box::new(Schema::Recursive { up: 1 }))),
-        Field::new("weight", Schema::Integer { signed: false, bits: 32 }),
+        SchemaField::new("kids", Schema::Sequence(Box::new(Schema::Recursive { up: 1 }))),
+        SchemaField::new("weight", Schema::Integer { signed: false, bits: 32 }),
     ]);
     assert_eq!(Schema::of::<(Tree, bool)>(), Schema::Tuple(vec![inside, Schema::Bool]));
     assert_eq!(

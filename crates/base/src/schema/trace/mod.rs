@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::de::DeserializeOwned;
 
-use super::{Field, MAX_DEPTH, Schema, Variant};
+use super::{MAX_DEPTH, Schema, SchemaField, SchemaVariant};
 use asked::Tracer;
 use node::{Fields, Key, Kind, Node, NodeId, ROOT, Variants};
 use stop::Stop;
@@ -181,10 +181,10 @@ impl Trace {
         schema
     }
 
-    fn fields(&self, fields: &Fields, child: &mut dyn FnMut(usize) -> Schema) -> Vec<Field> {
+    fn fields(&self, fields: &Fields, child: &mut dyn FnMut(usize) -> Schema) -> Vec<SchemaField> {
         let groups = fields.groups().into_iter().enumerate();
         groups
-            .map(|(slot, (name, aliases))| Field {
+            .map(|(slot, (name, aliases))| SchemaField {
                 name: name.to_owned(),
                 schema: child(slot),
                 aliases,
@@ -193,10 +193,10 @@ impl Trace {
             .collect()
     }
 
-    fn variants(&self, variants: &Variants, child: &mut dyn FnMut(usize) -> Schema) -> Vec<Variant> {
+    fn variants(&self, variants: &Variants, child: &mut dyn FnMut(usize) -> Schema) -> Vec<SchemaVariant> {
         let groups = variants.groups.iter().flatten().enumerate();
         groups
-            .map(|(slot, names)| Variant {
+            .map(|(slot, names)| SchemaVariant {
                 name: variants.names[names.start].to_owned(),
                 schema: child(slot),
                 aliases: variants.names[names.start + 1..names.end].to_vec(),
