@@ -6,6 +6,7 @@
 //! | record | one element of a stream or dataset; what a type must offer to be one | [`Data`], [`Record`], [`Key`] |
 //! | text | the record type of text sources | [`Text`] |
 //! | key group | the fixed share of all keys that a key belongs to, on every machine and release | [`key_group`] |
+//! | schema | what a type looks like in bytes: kept beside them, so that they can be read when it has changed | [`Schema`] |
 //! | fault, remedy | who is to blame for an error and what helps | [`Fault`], [`Remedy`] |
 //! | world | clock, disk, net, random numbers and threads: the only way out of the process | [`world`] |
 //!
@@ -25,6 +26,7 @@ mod status; // a plain snapshot of a running context
 // Bytes.
 mod codec; // records to bytes and back
 mod key_group; // the versioned hash of a key's canonical encoding
+mod schema; // what a type looks like in bytes, and what became of it
 mod text; // `Text`, its lines and words
 mod text_form; // how a record is printed
 
@@ -39,6 +41,7 @@ pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, ReceiverInfo}
 pub use ids::{Attempt, BlockId, JobId, OutputId, PartitionIndex, RddId, StageId, StreamId, TaskId};
 pub use key_group::{KEY_HASH_VERSION, group_of_hash, key_group, key_hash, partition_of_group};
 
+pub use schema::{Schema, SchemaChange, SchemaField, SchemaMismatch, SchemaVariant, read_as};
 pub use status::Status;
 pub use text::{
     Lent, LinesOfBytes, Text, Words, for_each_line, for_each_word, for_each_word_text, lines_of_bytes,

@@ -24,6 +24,7 @@ const LAYERS: &[Layers] = &[
             "codec",
             "text",
             "key_group",
+            "schema",
             "text_form",
             "event",
             "status",
