@@ -52,7 +52,17 @@ pub fn decode<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T> {
 /// assert_eq!(waterclock_base::checksum([b"1234", &b"56789"[..]]), 0xE306_9283);
 /// ```
 pub fn checksum<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> u32 {
-    parts.into_iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part))
+    parts.into_iter().fold(0, checksum_on)
+}
+
+/// [`checksum`] carried on over more bytes.
+///
+/// ```
+/// use waterclock_base::{checksum, checksum_on};
+/// assert_eq!(checksum_on(checksum([&b"12"[..]]), b"34"), checksum([&b"1234"[..]]));
+/// ```
+pub fn checksum_on(before: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(before, bytes)
 }
 
 /// Bytes that are written as one run, not as a sequence of numbers.

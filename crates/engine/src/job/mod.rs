@@ -1,5 +1,6 @@
 //! A job: an action over a dataset, run through its stages by the thread that asked for it.
 
+mod noted; // what actions return, as one number
 mod result; // the last stage: what the action makes of each partition
 mod run; // the shell that performs the scheduler's commands
 
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex};
 use waterclock_base::JobId;
 use waterclock_base::world::lock;
 
+pub(crate) use noted::note;
+pub use noted::noting;
 pub(crate) use result::{at_driver, refuse_in_task, run_action, run_action_at};
 pub(crate) use run::run_job;
 

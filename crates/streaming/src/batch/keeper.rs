@@ -54,6 +54,11 @@ impl Keeper {
         Ok((infos, ticket))
     }
 
+    /// The application that the checkpoint belongs to.
+    pub(crate) fn application(&self) -> u64 {
+        self.checkpoint.application()
+    }
+
     /// Waits until it is durable.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
         self.checkpoint.wait(ticket)

@@ -6,11 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use waterclock_base::world::{JoinHandle, lock, spawn};
 use waterclock_base::{BatchInfo, BatchTime, Error, Event, FailurePolicy, OutputInfo, Result};
+use waterclock_engine::noting;
 
 use super::scheduler::{Schedule, Turn};
 use super::{Keeper, Waiters};
 use crate::checkpoint::Ticket;
-use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Settled, Source};
+use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Prepared, Settled, Source};
 use crate::job::{Job, call};
 
 struct State {
@@ -32,6 +33,8 @@ struct Batch {
     errors: Vec<Error>,
     /// Name and content hash of the outputs that succeeded.
     outputs: Vec<(String, u64)>,
+    /// What they have ready, with their numbers.
+    prepared: Vec<(usize, Prepared)>,
 }
 
 /// Ends the context.
@@ -106,9 +109,17 @@ impl Runner {
     pub(crate) fn submit(&self, info: BatchInfo, logged: Option<Ticket>) {
         let time = info.time();
         let mut state = lock(&self.state);
-        state
-            .batches
-            .insert(time, Batch { info, logged, jobs: Vec::new(), errors: Vec::new(), outputs: Vec::new() });
+        state.batches.insert(
+            time,
+            Batch {
+                info,
+                logged,
+                jobs: Vec::new(),
+                errors: Vec::new(),
+                outputs: Vec::new(),
+                prepared: Vec::new(),
+            },
+        );
         state.schedule.submit(time);
         drop(state);
         self.changed.notify_all();
@@ -208,10 +219,15 @@ impl Runner {
         let mut info = self.output_info(t, &job.output);
         self.note_output(&info);
         self.graph.bus.post(Event::OutputOperationStarted(info.clone()));
-        let cx = JobCx { time: t };
-        let outcome = self
-            .await_logged(t)
-            .and_then(|()| retried(self.tries(), || call(&info.name, t, || (job.run)(&cx))));
+        let application = self.keeper.as_ref().map(Keeper::application);
+        let cx = JobCx { time: t, application, prepared: Mutex::default() };
+        let outcome = self.await_logged(t).and_then(|()| {
+            retried(self.tries(), || {
+                let (outcome, noted) = noting(|| call(&info.name, t, || (job.run)(&cx)));
+                outcome.map(|()| noted)
+            })
+        });
+        let outcome = outcome.map(|noted| self.keep_prepared(t, index, &job.output, noted, cx));
         info.ended_micros = Some(self.now());
         if let Err(source) = outcome {
             let error = Error::Batch { time: t, output: info.name.clone(), source: Box::new(source) };
@@ -233,6 +249,7 @@ impl Runner {
         if batch.errors.is_empty() {
             batch.errors.extend(self.complete(t).err());
         }
+        self.publish(t, &mut batch);
         let broken = self.write_down(t, &batch).map_err(|error| batch.errors.push(error)).is_err();
         let how = if batch.errors.is_empty() { Settled::Committed } else { Settled::Skipped };
         let stops = broken || !batch.errors.is_empty() && self.graph.on_failure() == FailurePolicy::Stop;
@@ -302,6 +319,29 @@ impl Runner {
     /// What writes batches down.
     pub(crate) fn keeper(&self) -> Option<&Keeper> {
         self.keeper.as_ref()
+    }
+
+    /// Keeps what an output has ready until the batch is over.
+    fn keep_prepared(&self, t: BatchTime, index: usize, output: &OutputNode, noted: u64, cx: JobCx) {
+        let prepared = cx.prepared.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let hash = prepared.as_ref().map_or(noted, |prepared| prepared.hash);
+        self.change(t, |batch| {
+            batch.outputs.push((output.lasting_name(), hash));
+            batch.prepared.extend(prepared.map(|prepared| (index, prepared)));
+        });
+    }
+
+    /// Shows what the outputs have ready, in the order of their definition, or throws it away.
+    fn publish(&self, t: BatchTime, batch: &mut Batch) {
+        batch.prepared.sort_by_key(|(index, _)| *index);
+        for (_, prepared) in std::mem::take(&mut batch.prepared) {
+            if !batch.errors.is_empty() {
+                (prepared.discard)();
+                continue;
+            }
+            let published = retried(self.tries(), || call("publish", t, || (prepared.publish)()));
+            batch.errors.extend(published.err());
+        }
     }
 
     /// Waits until the batch's descriptor is durable.

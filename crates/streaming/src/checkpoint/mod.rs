@@ -133,6 +133,11 @@ impl Checkpoint {
         &self.dir
     }
 
+    /// The application that it belongs to.
+    pub(crate) fn application(&self) -> u64 {
+        self.header.application
+    }
+
     /// Seed of hash maps and samples, and the number of key groups: fixed for the checkpoint's life.
     pub(crate) fn seed(&self) -> u64 {
         self.header.seed

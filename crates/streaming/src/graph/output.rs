@@ -1,8 +1,9 @@
 //! An output: what runs for every batch in which its stream has a dataset.
 
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use waterclock_base::world::lock;
 use waterclock_base::{BatchTime, Data, OutputId, Result};
 use waterclock_engine::Rdd;
 
@@ -12,6 +13,28 @@ use super::{AnyNode, BatchCx, StreamNode};
 pub(crate) struct JobCx {
     /// The batch.
     pub(crate) time: BatchTime,
+    /// The application that the checkpoint belongs to; none without one. What is then shown outside must be
+    /// durable, and be known again when the batch is run again.
+    pub(crate) application: Option<u64>,
+    /// What the output has ready to be shown.
+    pub(crate) prepared: Mutex<Option<Prepared>>,
+}
+
+impl JobCx {
+    /// Leaves it to the end of the batch to show what is ready: all jobs must have succeeded by then.
+    pub(crate) fn prepare(&self, prepared: Prepared) {
+        *lock(&self.prepared) = Some(prepared);
+    }
+}
+
+/// What an output has ready, and nobody sees yet.
+pub(crate) struct Prepared {
+    /// The hash of its content.
+    pub(crate) hash: u64,
+    /// Shows it, all at once; it may be tried again.
+    pub(crate) publish: Box<dyn Fn() -> Result<()> + Send>,
+    /// Throws it away.
+    pub(crate) discard: Box<dyn Fn() + Send>,
 }
 
 /// The work of one output for one batch. It may be run again when it failed.
@@ -64,6 +87,14 @@ impl OutputNode {
         match self.name.get() {
             Some(name) => name.clone(),
             None => format!("{} at {}", self.operator, self.site),
+        }
+    }
+
+    /// What it is called across releases of the program: its name, or its kind and number.
+    pub(crate) fn lasting_name(&self) -> String {
+        match self.name.get() {
+            Some(name) => name.clone(),
+            None => format!("{}-{}", self.operator, self.id.0),
         }
     }
 

@@ -3,7 +3,7 @@
 use waterclock_base::{Data, Record, Result};
 
 use crate::chunk::Collect;
-use crate::job::run_action;
+use crate::job::{note, run_action};
 use crate::rdd::Rdd;
 
 /// # Bringing records to the driver
@@ -23,7 +23,9 @@ impl<T: Data> Rdd<T> {
     where
         T: Record,
     {
-        Ok(self.collect_partitions()?.into_iter().flatten().collect())
+        let records: Vec<T> = self.collect_partitions()?.into_iter().flatten().collect();
+        note(&records);
+        Ok(records)
     }
 
     /// All records in ascending order.

@@ -3,7 +3,7 @@
 use waterclock_base::{Data, Result};
 
 use crate::chunk::{Sink, Step};
-use crate::job::run_action;
+use crate::job::{note, run_action};
 use crate::rdd::Rdd;
 
 /// # Counting
@@ -25,7 +25,9 @@ impl<T: Data> Rdd<T> {
             rdd.compute(partition, cx, &mut counter)?;
             Ok(counter.0)
         })?;
-        Ok(counts.into_iter().sum())
+        let count = counts.into_iter().sum();
+        note(&[count]);
+        Ok(count)
     }
 }
 

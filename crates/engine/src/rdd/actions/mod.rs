@@ -20,4 +20,4 @@ pub(crate) use count::Counter;
 pub(crate) use each::Each;
 pub use local_iterator::LocalIterator;
 pub use numbers::{Number, Stats};
-pub use save::Save;
+pub use save::{Save, StagedFiles};

@@ -7,7 +7,7 @@ use waterclock_base::{Data, Record, Result};
 use super::Each;
 use super::reduce::no_records;
 use crate::chunk::{Halt, Step};
-use crate::job::run_action_at;
+use crate::job::{note, run_action_at};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 
@@ -49,6 +49,7 @@ impl<T: Data> Rdd<T> {
             taken.extend(parts.into_iter().flatten().take(wanted));
             (scanned, round) = (until, round * ROUND_GROWTH);
         }
+        note(&taken);
         Ok(taken)
     }
 

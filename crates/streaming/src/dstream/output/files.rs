@@ -2,22 +2,29 @@
 
 use std::panic::Location;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use waterclock_base::{BatchTime, Data, Record};
-use waterclock_engine::Save;
+use waterclock_engine::StagedFiles;
 
 use super::Output;
 use crate::dstream::DStream;
+use crate::graph::{JobCx, Prepared};
 
 /// # Outputs: files
 ///
 /// Each batch is a directory `PREFIX-TIME.SUFFIX`, with the batch time in milliseconds; without the dash
 /// for an empty prefix, without the point for an empty suffix. In it are one file `part-NNNNN` for each
-/// partition, also for empty ones, and `_SUCCESS` once all is written; a batch in which the stream has no
-/// dataset makes no directory. The prefix may begin with the path of other directories.
+/// partition, also for empty ones, and `_SUCCESS`; a batch in which the stream has no dataset makes no
+/// directory. The prefix may begin with the path of other directories.
+///
+/// A directory appears with everything in it, by one renaming, once all outputs of the batch have succeeded;
+/// one of that name that was there is replaced. Until then its files are in hidden directories beside it.
 ///
 /// # Recovery
-/// Idempotent: a batch that is run again replaces the files that it wrote before, by the same ones.
+/// Exactly once: a batch that is run again after a crash, and whose files were shown already, leaves them as
+/// they are (`_SUCCESS` then tells application and batch). With a checkpoint, files and names are synced
+/// before they are shown.
 impl<T: Data> DStream<T> {
     /// Writes each batch as text, one record a line.
     ///
@@ -45,7 +52,9 @@ impl<T: Data> DStream<T> {
         let (operator, site) = ("save_as_text_files", Location::caller());
         let names = Names { prefix: prefix.into(), suffix: suffix.into() };
         self.output(operator, site, move |rdd, cx| {
-            rdd.save_as_text_file_at(operator, site, &names.of(cx.time), &Save::new().overwrite(true))
+            let (dir, durable) = (names.of(cx.time), cx.application.is_some());
+            publish_later(rdd.stage_text_file_at(operator, site, &dir, durable)?, cx);
+            Ok(())
         })
     }
 
@@ -60,9 +69,29 @@ impl<T: Data> DStream<T> {
         let (operator, site) = ("save_as_object_files", Location::caller());
         let names = Names { prefix: prefix.into(), suffix: suffix.into() };
         self.output(operator, site, move |rdd, cx| {
-            rdd.save_as_object_file_at(operator, site, &names.of(cx.time), &Save::new().overwrite(true))
+            let (dir, durable) = (names.of(cx.time), cx.application.is_some());
+            publish_later(rdd.stage_object_file_at(operator, site, &dir, durable)?, cx);
+            Ok(())
         })
     }
+}
+
+/// Leaves the files to be shown when the batch is over.
+fn publish_later(staged: StagedFiles, cx: &JobCx) {
+    // A batch that is run again after a crash finds its own mark, if it had come as far as showing them.
+    let time = cx.time.as_millis();
+    let mark = cx.application.map_or_else(String::new, |application| format!("{application:016x} {time}\n"));
+    let (hash, staged) = (staged.content_hash(), Arc::new(staged));
+    let shown = staged.clone();
+    cx.prepare(Prepared {
+        hash,
+        publish: Box::new(move || shown.publish(&mark)),
+        discard: Box::new(move || {
+            if let Err(error) = staged.discard() {
+                tracing::warn!(error = ?error, "can't delete what a failed batch left behind");
+            }
+        }),
+    });
 }
 
 /// How the directories of an output are called.

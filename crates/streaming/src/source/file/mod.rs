@@ -415,25 +415,24 @@ struct FilesOfBatch<F> {
 }
 
 impl<F> FilesOfBatch<F> {
-    /// Whether the piece's file is still the one that was found; or else, whether to go on without it.
-    fn is_there(&self, piece: &Piece, cx: &TaskCx) -> Step<bool> {
+    /// Whether to go on without the piece, because its file is gone or became shorter. Where that fails the
+    /// batch, reading will find out.
+    fn is_lost(&self, piece: &Piece, cx: &TaskCx) -> bool {
+        if self.on_lost == OnLost::Fail {
+            return false;
+        }
         let file = &piece.file;
         let why = match cx.engine().world().disk.entry(&file.path) {
-            Ok(now) if now.len >= file.len => return Ok(true),
+            Ok(now) if now.len >= file.len => return false,
             Ok(now) => shrunk(piece, now.len),
             Err(error) => cannot_read(&file.path, error),
         };
-        match self.on_lost {
-            OnLost::Fail => Err(why.into()),
-            OnLost::SkipAndCount => {
-                tracing::warn!(error = ?why, "a file is lost");
-                if piece.range.start == 0 {
-                    let (stream, why) = (self.stream, "file gone or changed");
-                    cx.engine().tell(Event::RecordsDropped { stream, why, records: 1 });
-                }
-                Ok(false)
-            }
+        tracing::warn!(error = ?why, "a file is lost");
+        if piece.range.start == 0 {
+            let (stream, why) = (self.stream, "file gone or changed");
+            cx.engine().tell(Event::RecordsDropped { stream, why, records: 1 });
         }
+        true
     }
 }
 
@@ -442,11 +441,10 @@ impl<T: Data, F: Format<T>> Compute<T> for FilesOfBatch<F> {
         let pieces = self.partitions.get(partition).into_iter().flatten();
         let before = cx.enter(self.id);
         let mut behind = Behind { id: self.id, cx, before, failed: false, out };
-        let step = pieces.into_iter().try_for_each(|piece| match self.is_there(piece, cx) {
-            Ok(true) => self.format.read(piece, self.stream, cx, &mut behind),
-            Ok(false) => Ok(()),
-            Err(lost) => Err(lost),
-        });
+        let step = pieces
+            .into_iter()
+            .filter(|piece| !self.is_lost(piece, cx))
+            .try_for_each(|piece| self.format.read(piece, self.stream, cx, &mut behind));
         if step.is_ok() || behind.failed {
             cx.leave(before);
         }

@@ -9,18 +9,21 @@
 //! A file named `part-NNNNN` is therefore always whole.
 
 mod object;
+mod staged;
 mod text;
 
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use waterclock_base::world::Disk;
-use waterclock_base::{Error, Record, Result};
+use waterclock_base::{Error, Record, Result, checksum_on};
 
 use crate::chunk::{Sink, Step};
 use crate::job::{refuse_in_task, run_action_at};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
+
+pub use staged::StagedFiles;
 
 /// Options of saving.
 ///
@@ -95,17 +98,9 @@ fn save<T: Record, F: Format<T>>(rdd: &Rdd<T>, by: Asked, dir: &Path, options: &
         .map_err(|error| Error::outside("can't make the directory", temporary.display(), error))
         .and_then(|()| {
             let temporary = temporary.clone();
-            run_action_at(by, rdd, rdd.all_partitions(), move |partition, rdd, cx| {
-                let path = temporary.join(attempt_name(partition, cx));
-                let file = PartFile::create(&*cx.engine().world().disk, path)?;
-                let mut writing = Writing { cx, file, format: F::default() };
-                writing.file.write(F::HEADER)?;
-                rdd.compute(partition, cx, &mut writing)?;
-                writing.format.end(&mut writing.file)?;
-                Ok(writing.file.finish()?)
-            })
+            write_parts::<T, F>(rdd, by, temporary, false)
         });
-    let done = staged.and_then(|files| publish(disk, dir, files));
+    let done = staged.and_then(|parts| publish(disk, dir, parts));
     // After a failure nothing of ours stays; a copy of a task that is still running finds no directory.
     let leftover = if done.is_err() && !existed { dir } else { &temporary };
     if let Err(error) = disk.remove_dir_all(leftover) {
@@ -115,6 +110,24 @@ fn save<T: Record, F: Format<T>>(rdd: &Rdd<T>, by: Asked, dir: &Path, options: &
     let success = dir.join(SUCCESS);
     disk.create(&success).map_err(|error| Error::outside("can't write", success.display(), error))?;
     Ok(())
+}
+
+/// Writes each partition into a file below `dir`, each attempt its own; the files that count.
+fn write_parts<T: Record, F: Format<T>>(
+    rdd: &Rdd<T>,
+    by: Asked,
+    dir: PathBuf,
+    sync: bool,
+) -> Result<Vec<Part>> {
+    run_action_at(by, rdd, rdd.all_partitions(), move |partition, rdd, cx| {
+        let path = dir.join(attempt_name(partition, cx));
+        let file = PartFile::create(&*cx.engine().world().disk, path)?;
+        let mut writing = Writing { cx, file, format: F::default() };
+        writing.file.write(F::HEADER)?;
+        rdd.compute(partition, cx, &mut writing)?;
+        writing.format.end(&mut writing.file)?;
+        Ok(writing.file.finish(sync)?)
+    })
 }
 
 /// Whether the directory was there; an error if it must not be.
@@ -136,7 +149,7 @@ fn attempt_name(partition: usize, cx: &TaskCx) -> String {
     format!("{PART}{partition:05}-{}-{}-{}", std::process::id(), cx.id.job.0, cx.id.attempt.0)
 }
 
-fn publish(disk: &dyn Disk, dir: &Path, files: Vec<PathBuf>) -> Result<()> {
+fn publish(disk: &dyn Disk, dir: &Path, parts: Vec<Part>) -> Result<()> {
     let entries =
         disk.list(dir).map_err(|error| Error::outside("can't list the directory", dir.display(), error))?;
     for entry in entries {
@@ -147,35 +160,48 @@ fn publish(disk: &dyn Disk, dir: &Path, files: Vec<PathBuf>) -> Result<()> {
                 .map_err(|error| Error::outside("can't delete", entry.path.display(), error))?;
         }
     }
-    for (partition, file) in files.iter().enumerate() {
+    for (partition, part) in parts.iter().enumerate() {
         let path = dir.join(format!("{PART}{partition:05}"));
-        disk.rename(file, &path).map_err(|error| Error::outside("can't rename to", path.display(), error))?;
+        disk.rename(&part.path, &path)
+            .map_err(|error| Error::outside("can't rename to", path.display(), error))?;
     }
     Ok(())
+}
+
+/// A file that was written whole.
+struct Part {
+    path: PathBuf,
+    len: u64,
+    checksum: u32,
 }
 
 /// A file that one attempt writes.
 struct PartFile {
     path: PathBuf,
+    len: u64,
+    checksum: u32,
     file: BufWriter<Box<dyn waterclock_base::world::DiskFile>>,
 }
 
 impl PartFile {
     fn create(disk: &dyn Disk, path: PathBuf) -> Result<Self> {
         match disk.create(&path) {
-            Ok(file) => Ok(PartFile { path, file: BufWriter::new(file) }),
+            Ok(file) => Ok(PartFile { path, len: 0, checksum: 0, file: BufWriter::new(file) }),
             Err(error) => Err(Error::outside("can't make the file", path.display(), error)),
         }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.len += bytes.len() as u64;
+        self.checksum = checksum_on(self.checksum, bytes);
         self.file
             .write_all(bytes)
             .map_err(|error| Error::outside("can't write to", self.path.display(), error))
     }
 
-    fn finish(mut self) -> Result<PathBuf> {
-        self.file.flush().map_err(|error| Error::outside("can't write to", self.path.display(), error))?;
-        Ok(self.path)
+    fn finish(mut self, sync: bool) -> Result<Part> {
+        let synced = self.file.flush().and_then(|()| if sync { self.file.get_ref().sync() } else { Ok(()) });
+        synced.map_err(|error| Error::outside("can't write to", self.path.display(), error))?;
+        Ok(Part { path: self.path, len: self.len, checksum: self.checksum })
     }
 }

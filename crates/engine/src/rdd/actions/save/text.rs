@@ -68,7 +68,7 @@ impl<T: Data> Rdd<T> {
 }
 
 #[derive(Default)]
-struct Lines {
+pub(super) struct Lines {
     text: String,
 }
 
