@@ -34,10 +34,11 @@ pub mod testing;
 pub use block::{Lines, ReceivedBlock, ReceivedBytes, Records, gather};
 pub use context::{Builder, ContextState, Stop, StreamingContext};
 pub use dstream::{
-    Collected, DStream, MapWithState, OnBadRecord, Output, Rejected, State, StateOptions, StateSpec,
+    BatchMark, BatchSink, Collected, DStream, MapWithState, OnBadRecord, Output, Rejected, SinkClass, State,
+    StateOptions, StateSpec,
 };
 pub use receiver::{
     EventSink, PidEstimator, RateLimiter, RawSocket, Receiver, ReceiverControl, ReceiverCounts,
     ReceiverHandle, ReceiverSetup, ReceiverSupervisor, RecurringTimer, SocketReader, TextSocket, TypedSocket,
 };
-pub use source::{FileOptions, FileReader, OnLost, QueueOptions, RddQueue, TextReader};
+pub use source::{FileOptions, FileReader, OnLost, QueueOptions, RangeSource, Ranges, RddQueue, TextReader};

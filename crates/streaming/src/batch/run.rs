@@ -220,14 +220,15 @@ impl Runner {
         self.note_output(&info);
         self.graph.bus.post(Event::OutputOperationStarted(info.clone()));
         let application = self.keeper.as_ref().map(Keeper::application);
-        let cx = JobCx { time: t, application, prepared: Mutex::default() };
+        let output = job.output.lasting_name();
+        let cx = JobCx { time: t, output, application, prepared: Mutex::default() };
         let outcome = self.await_logged(t).and_then(|()| {
             retried(self.tries(), || {
                 let (outcome, noted) = noting(|| call(&info.name, t, || (job.run)(&cx)));
                 outcome.map(|()| noted)
             })
         });
-        let outcome = outcome.map(|noted| self.keep_prepared(t, index, &job.output, noted, cx));
+        let outcome = outcome.map(|noted| self.keep_prepared(index, noted, cx));
         info.ended_micros = Some(self.now());
         if let Err(source) = outcome {
             let error = Error::Batch { time: t, output: info.name.clone(), source: Box::new(source) };
@@ -322,11 +323,11 @@ impl Runner {
     }
 
     /// Keeps what an output has ready until the batch is over.
-    fn keep_prepared(&self, t: BatchTime, index: usize, output: &OutputNode, noted: u64, cx: JobCx) {
+    fn keep_prepared(&self, index: usize, noted: u64, cx: JobCx) {
         let prepared = cx.prepared.into_inner().unwrap_or_else(PoisonError::into_inner);
         let hash = prepared.as_ref().map_or(noted, |prepared| prepared.hash);
-        self.change(t, |batch| {
-            batch.outputs.push((output.lasting_name(), hash));
+        self.change(cx.time, |batch| {
+            batch.outputs.push((cx.output, hash));
             batch.prepared.extend(prepared.map(|prepared| (index, prepared)));
         });
     }

@@ -16,7 +16,7 @@ use crate::graph::{AnyNode, BatchCx, Derive, Graph, StreamCompute, StreamNode};
 
 pub use keyed::{MapWithState, State, StateOptions, StateSpec};
 pub use operators::{OnBadRecord, Rejected};
-pub use output::{Collected, Output};
+pub use output::{BatchMark, BatchSink, Collected, Output, SinkClass};
 
 /// A discretized stream: at each time of its slide one dataset of `T`, or none.
 ///

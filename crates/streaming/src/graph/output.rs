@@ -13,6 +13,8 @@ use super::{AnyNode, BatchCx, StreamNode};
 pub(crate) struct JobCx {
     /// The batch.
     pub(crate) time: BatchTime,
+    /// What the output is called across releases of the program.
+    pub(crate) output: String,
     /// The application that the checkpoint belongs to; none without one. What is then shown outside must be
     /// durable, and be known again when the batch is run again.
     pub(crate) application: Option<u64>,

@@ -3,6 +3,7 @@
 mod file; // files that appear in directories
 mod generator; // records made at a rate
 mod queue; // datasets that the program hands over
+mod ranges; // what can be read again
 mod reader; // lines of standard input
 mod receiver; // records that receivers push
 mod socket; // sockets
@@ -19,6 +20,7 @@ use crate::graph::{BatchCx, Derive, Source, StreamCompute};
 
 pub use file::{FileOptions, FileReader, OnLost};
 pub use queue::{QueueOptions, RddQueue};
+pub use ranges::{RangeSource, Ranges};
 pub use reader::TextReader;
 
 /// A source that gives a dataset for each batch that was cut.

@@ -100,13 +100,28 @@ impl<T: Data> Rdd<T> {
         site: &'static Location<'static>,
         f: impl Fn(usize, std::vec::IntoIter<T>) -> Result<(), BoxError> + Send + Sync + 'static,
     ) -> Result<()> {
+        self.try_map_partitions_at(operator, site, move |partition, records| {
+            f(partition, records.into_iter())
+        })?;
+        Ok(())
+    }
+
+    /// What `f` makes of the number and the records of each partition, in the order of the partitions; for
+    /// operations made of it.
+    ///
+    /// # Errors
+    /// As [`try_for_each_partition`](Rdd::try_for_each_partition).
+    pub fn try_map_partitions_at<R: Send + 'static>(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        f: impl Fn(usize, Vec<T>) -> Result<R, BoxError> + Send + Sync + 'static,
+    ) -> Result<Vec<R>> {
         run_action_at(Asked { operator, site }, self, self.all_partitions(), move |partition, rdd, cx| {
             let mut records = Collect(Vec::new());
             rdd.compute(partition, cx, &mut records)?;
-            f(partition, records.0.into_iter())
-                .map_err(|error| Halt::from(Error::user(operator, None, error)))
-        })?;
-        Ok(())
+            f(partition, records.0).map_err(|error| Halt::from(Error::user(operator, None, error)))
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod foreach_partition; // a closure of the program for each partition
 mod foreach_rdd; // a closure of the program
 mod print; // on standard output
 mod register; // nowhere: computed, that is all
+mod write_to; // a sink of a connector
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::dstream::DStream;
 use crate::graph::{Graph, JobCx, OutputNode, Refusal};
 
 pub use collect::Collected;
+pub use write_to::{BatchMark, BatchSink, SinkClass};
 
 /// An output that was defined. Dropping the handle changes nothing.
 pub struct Output {

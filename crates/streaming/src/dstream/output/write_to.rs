@@ -1,0 +1,141 @@
+//! `write_to`: a sink of a connector, in which each batch counts exactly once.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use waterclock_base::{BatchTime, BoxError, Data, Error, key_hash};
+
+use super::Output;
+use crate::dstream::DStream;
+use crate::graph::{JobCx, Prepared};
+
+/// How often a batch counts in a sink when it is run again after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SinkClass {
+    /// Once: the sink keeps the batch's mark in the same transaction as its records.
+    Transactional,
+    /// Once: records written again replace themselves by their key.
+    IdempotentByKey,
+    /// Once or more.
+    AtLeastOnce,
+}
+
+/// Which batch of which output: what a sink keeps beside the records, to know a batch again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct BatchMark {
+    /// The application: the same after every restart from the same checkpoint, another one for every other
+    /// checkpoint. None without a checkpoint: then no batch is ever run again.
+    pub application: Option<u64>,
+    /// The output's name, or its kind and number where the program gave none.
+    pub output: String,
+    /// The batch.
+    pub time: BatchTime,
+}
+
+/// An outside place for records.
+///
+/// # Contract
+/// 1. `stage` is called by tasks, once for each partition and attempt, several at a time. Nothing of it may be
+///    seen outside.
+/// 2. `publish` is called once for a batch, when all jobs of the batch have succeeded, with what was staged
+///    for each partition, in order. It makes all of it visible or nothing. It may be called again after an
+///    error, and again by another process after a crash: a batch that is there already is left as it is.
+/// 3. Batches are published in order of time, except with several concurrent jobs.
+pub trait BatchSink<T: Data>: Send + Sync + 'static {
+    /// What a task has ready.
+    type Part: Send + Sync + 'static;
+
+    /// What it promises.
+    fn class(&self) -> SinkClass;
+
+    /// Prepares the records of a partition.
+    ///
+    /// # Errors
+    /// Whatever makes the task fail, to be tried again.
+    fn stage(&self, batch: &BatchMark, partition: usize, records: Vec<T>) -> Result<Self::Part, BoxError>;
+
+    /// Makes the batch visible.
+    ///
+    /// # Errors
+    /// Whatever makes that impossible now: the batch fails.
+    fn publish(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<(), BoxError>;
+
+    /// A number for the content of a part, the same for the same records.
+    fn content_hash(&self, _part: &Self::Part) -> u64 {
+        0
+    }
+}
+
+impl<T: Data> DStream<T> {
+    /// Writes each batch to a sink.
+    ///
+    /// Tasks prepare their partitions; when all outputs of the batch have succeeded, what they have ready is
+    /// published, output by output in the order of definition.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, Mutex};
+    /// # use std::time::Duration;
+    /// # use waterclock_base::BoxError;
+    /// # use waterclock_streaming::{Stop, testing::manual_context};
+    /// use waterclock_streaming::{BatchMark, BatchSink, SinkClass};
+    ///
+    /// /// Keeps batches in memory, each once.
+    /// #[derive(Clone, Default)]
+    /// struct Shelf(Arc<Mutex<Vec<(BatchMark, Vec<u32>)>>>);
+    /// impl BatchSink<u32> for Shelf {
+    ///     type Part = Vec<u32>;
+    ///     fn class(&self) -> SinkClass { SinkClass::Transactional }
+    ///     fn stage(&self, _: &BatchMark, _: usize, records: Vec<u32>) -> Result<Vec<u32>, BoxError> {
+    ///         Ok(records)
+    ///     }
+    ///     fn publish(&self, batch: &BatchMark, parts: &[Vec<u32>]) -> Result<(), BoxError> {
+    ///         let mut shelf = self.0.lock().unwrap();
+    ///         if !shelf.iter().any(|(there, _)| there == batch) {
+    ///             shelf.push((batch.clone(), parts.concat()));
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let (ssc, clock) = manual_context("shelf", Duration::from_secs(1))?;
+    /// let shelf = Shelf::default();
+    /// ssc.queue_stream(vec![vec![1, 2, 3]]).write_to(shelf.clone()).named("shelf");
+    /// ssc.start()?;
+    /// clock.advance_batches(1);
+    /// ssc.stop(Stop::Now)?;
+    /// assert_eq!(shelf.0.lock().unwrap()[0].1, [1, 2, 3]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    ///
+    /// # Recovery
+    /// What the sink's [class](SinkClass) says.
+    #[track_caller]
+    pub fn write_to(&self, sink: impl BatchSink<T>) -> Output {
+        let (operator, site, sink) = ("write_to", Location::caller(), Arc::new(sink));
+        self.output(operator, site, move |rdd, cx| {
+            let mark = Arc::new(mark(cx));
+            let (staging, batch) = (sink.clone(), mark.clone());
+            let parts = rdd.try_map_partitions_at(operator, site, move |partition, records| {
+                staging.stage(&batch, partition, records)
+            })?;
+            let hashes = parts.iter().map(|part| key_hash(&sink.content_hash(part)));
+            let hash = hashes.fold(0, u64::wrapping_add);
+            let sink = sink.clone();
+            cx.prepare(Prepared {
+                hash,
+                publish: Box::new(move || {
+                    let published = sink.publish(&mark, &parts);
+                    published.map_err(|error| Error::user(&*mark.output, Some(mark.time), error))
+                }),
+                // Nobody sees what was staged: dropping it is enough.
+                discard: Box::new(|| {}),
+            });
+            Ok(())
+        })
+    }
+}
+
+fn mark(cx: &JobCx) -> BatchMark {
+    BatchMark { application: cx.application, output: cx.output.clone(), time: cx.time }
+}
