@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use waterclock_base::{BatchInfo, BatchTime, Error, InputInfo, Result, StreamId};
+use waterclock_base::{BatchInfo, BatchTime, Error, InputInfo, Result, Schema, StreamId};
 
 use crate::batch::Keeper;
 use crate::block::BlockLog;
-use crate::checkpoint::{Checkpoint, Decision, Descriptor, Facts};
+use crate::checkpoint::{Checkpoint, Decision, Descriptor, Facts, StateSchema};
 use crate::graph::{AnyNode, BatchCx, Graph, Names, Restored, SavedBatch, SavedInput, lookbacks};
 
 /// Where a start begins.
@@ -91,18 +91,36 @@ pub(super) fn restore(
         let lookback = lookbacks.get(&node.id()).copied().unwrap_or_default();
         node.state().into_iter().for_each(|state| state.save(lookback));
     }
+    let schemas = schemas(&names)?;
     let facts = checkpoint.take_facts()?;
     if let Some(facts) = &facts {
         refuse_losses(graph, &names, facts, &checkpoint)?;
         restore_sources(graph, &names, facts, beginning)?;
         restore_states(graph, &names, facts, beginning, &lookbacks)?;
     }
-    let states = names.states.iter().filter_map(|(name, node)| Some(node.state()?.schema(name)));
-    checkpoint.begin(&graph.settings, beginning.zero, states.collect(), facts)?;
+    checkpoint.begin(&graph.settings, beginning.zero, schemas, facts)?;
     for (name, source) in &names.sources {
         source.log_to(BlockLog::new(checkpoint.clone(), name.clone()));
     }
     Ok(Keeper::new(checkpoint, graph.clone(), names, beginning.zero))
+}
+
+/// What the states are made of.
+///
+/// # Errors
+/// [`Error::Start`] for a type that can't be traced and has no version.
+fn schemas(names: &Names) -> Result<Vec<StateSchema>> {
+    let states = names.states.iter().filter_map(|(name, node)| Some(node.state()?.schema(name)));
+    let schemas: Vec<StateSchema> = states.collect();
+    let unknown = Schema::Opaque { version: 0 };
+    match schemas.iter().find(|schema| schema.key == unknown || schema.value == unknown) {
+        None => Ok(schemas),
+        Some(schema) => Err(Error::Start {
+            why: format!("the types of the state {} don't tell what they are made of", schema.name),
+            hint: "derive their `Deserialize`, or add `.state_version(1)` to the stream and raise it with every \
+                   change",
+        }),
+    }
 }
 
 /// State that the program no longer has is only dropped when it says so.

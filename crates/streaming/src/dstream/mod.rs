@@ -64,6 +64,19 @@ impl<T: Data> DStream<T> {
         self
     }
 
+    /// Says which version of its form the stream's state has, for types whose schema can't be found out from
+    /// their `Deserialize` (some of those that are written by hand). From 1; raise it when the form changes:
+    /// state of another version is refused instead of being read wrongly.
+    ///
+    /// Without state, or where the types can be traced, it changes nothing.
+    #[must_use = "the answer is the same stream"]
+    pub fn state_version(self, version: u32) -> Self {
+        if let Some(state) = self.node.state() {
+            state.set_version(version);
+        }
+        self
+    }
+
     /// The stream, or why it was refused. Who asks has seen the error: it no longer keeps the context from
     /// starting.
     ///

@@ -22,6 +22,9 @@ pub(crate) trait StreamState: Send + Sync {
     /// What it is made of.
     fn schema(&self, name: &str) -> StateSchema;
 
+    /// What the program calls the present form of types whose schema can't be found out; once.
+    fn set_version(&self, version: u32);
+
     /// From now on, what batches change is written down, and versions can be pinned that are older than the
     /// newest by up to `lookback`.
     fn save(&self, lookback: Duration);

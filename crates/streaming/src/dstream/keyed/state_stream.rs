@@ -2,11 +2,12 @@
 //! outlives the process.
 
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use waterclock_base::{
-    BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, decode, group_of_hash, key_hash,
+    BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, SchemaChange, decode, group_of_hash,
+    key_hash, read_as,
 };
 use waterclock_engine::{Define, Engine, Keyed, Partitioner, PartitionerId, Rdd, StageOutput};
 
@@ -23,6 +24,8 @@ pub(crate) struct StateStream<K: Key, S: Record, M: Data> {
     pub(crate) site: &'static Location<'static>,
     partitioner: Partitioner<K>,
     key_groups: u32,
+    /// What the program calls the present form of types that can't be traced.
+    version: OnceLock<u32>,
     pub(crate) versions: Versions<K, S, M>,
 }
 
@@ -36,7 +39,8 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
     ) -> Self {
         let store = StateStore::new(partitioner.partitions(), engine.seed(), with_timeouts);
         let key_groups = engine.settings().key_groups;
-        StateStream { operator, site, partitioner, key_groups, versions: Versions::new(store) }
+        let (version, versions) = (OnceLock::new(), Versions::new(store));
+        StateStream { operator, site, partitioner, key_groups, version, versions }
     }
 
     /// The dataset spread as the state is.
@@ -74,8 +78,8 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
         Change { state: state.to_owned(), version, partition, partitions, groups, rows: Bytes(rows) }
     }
 
-    /// Reads a change that was made under `schema`: what it means for each partition of today.
-    fn read(&self, schema: &StateSchema, change: &Change) -> Result<Vec<(usize, Delta<K, S>)>> {
+    /// Reads a change that was made under `written`: what it means for each partition of today.
+    fn read(&self, written: &Reading, change: &Change) -> Result<Vec<(usize, Delta<K, S>)>> {
         let store = self.versions.store();
         let place = |key: &K| {
             let group = group_of_hash(key_hash(key), self.key_groups);
@@ -88,12 +92,40 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
         let part = Part {
             empty: &|| store.saved_delta(change.version),
             place: &place,
-            key: &|bytes| decode(bytes),
-            state: &|bytes| decode(bytes),
+            key: &|bytes| if written.same_key { decode(bytes) } else { read_as(&written.schema.key, bytes) },
+            state: &|bytes| match written.same_value {
+                true => decode(bytes),
+                false => read_as(&written.schema.value, bytes),
+            },
         };
-        let _ = schema;
         let deltas = read_saved(&change.rows.0, store.partitions(), &part)?;
         Ok(deltas.into_iter().enumerate().collect())
+    }
+
+    /// How what was written under a schema is read today.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] naming what does not fit.
+    fn reading(&self, schema: StateSchema) -> Result<Reading> {
+        let now = self.schema(&schema.name);
+        let refuse = |what: &str, why: String| Error::Checkpoint {
+            dir: format!("state {}", schema.name),
+            why: format!("its {what} changed since it was saved: {why}"),
+            hint: "make the new type read the old one (added fields need `#[serde(default)]`), or begin the \
+                   state anew under another name and drop this one with `forget_state`",
+        };
+        let same = |what: &str, old: &Schema, new: &Schema| match old.change_to(new) {
+            Ok(change) => Ok(change == SchemaChange::Same),
+            Err(why) => Err(refuse(what, why.to_string())),
+        };
+        if schema.own_partitioner != now.own_partitioner {
+            let why = "keys were spread by key group and are spread by a partitioner of the program's own now, \
+                       or the other way round";
+            return Err(refuse("partitioner", why.into()));
+        }
+        let same_key = same("key", &schema.key, &now.key)?;
+        let same_value = same("value", &schema.value, &now.value)?;
+        Ok(Reading { schema, same_key, same_value })
     }
 
     fn strayed(&self, change: &Change) -> Error {
@@ -106,6 +138,19 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
             ),
             hint: "the key's `Serialize` must write equal keys as it did when they were saved; undo its change, \
                    or give the state another name and begin it anew",
+        }
+    }
+}
+
+impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
+    fn respread(&self, change: &Change) -> Error {
+        let (then, now) = (change.partitions, self.partitioner.partitions());
+        Error::Checkpoint {
+            dir: format!("state {}", change.state),
+            why: format!(
+                "the program's own partitioner spread it over {then} partitions, and over {now} now"
+            ),
+            hint: "a partitioner of the program's own fixes the number of partitions for as long as the state lives",
         }
     }
 }
@@ -129,12 +174,22 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
     }
 
     fn schema(&self, name: &str) -> StateSchema {
+        let version = self.version.get().copied().unwrap_or_default();
+        let versioned = |schema| match schema {
+            Schema::Opaque { .. } => Schema::Opaque { version },
+            traced => traced,
+        };
         StateSchema {
             name: name.to_owned(),
-            key: Schema::of::<K>(),
-            value: Schema::of::<S>(),
+            key: versioned(Schema::of::<K>()),
+            value: versioned(Schema::of::<S>()),
             own_partitioner: self.own_partitioner(),
         }
+    }
+
+    fn set_version(&self, version: u32) {
+        // The first one stays.
+        self.version.get_or_init(|| version);
     }
 
     fn save(&self, lookback: Duration) {
@@ -188,10 +243,21 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
             saved.rows.into_iter().map(move |rows| (schema.clone(), rows))
         });
         let due = rows.chain(changes).filter(|(_, change)| change.version <= upto);
-        let (mut deltas, mut cleared) = (Vec::new(), None);
+        let (mut deltas, mut cleared, mut readings) = (Vec::new(), None, Vec::new());
         for (schema, change) in due {
             version = version.max(Some(change.version));
-            let parts = self.read(&schema, &change)?;
+            let known = readings.iter().position(|reading: &Reading| reading.schema == schema);
+            let known = match known {
+                Some(known) => known,
+                None => {
+                    readings.push(self.reading(schema)?);
+                    readings.len() - 1
+                }
+            };
+            let parts = self.read(&readings[known], &change)?;
+            if self.own_partitioner() && change.partitions as usize != parts.len() {
+                return Err(self.respread(&change));
+            }
             if change.partitions as usize == parts.len() {
                 // Partitions that are as they were are only concerned by their own changes.
                 deltas.extend(parts.into_iter().filter(|(place, _)| *place == change.partition as usize));
@@ -210,6 +276,13 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
         self.versions.resume(upto, skipped);
         Ok(())
     }
+}
+
+/// What rows were written as, and whether that is what they are today.
+struct Reading {
+    schema: StateSchema,
+    same_key: bool,
+    same_value: bool,
 }
 
 /// The whole state of time `t`, of each key what `show` makes of it.
