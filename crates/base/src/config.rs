@@ -182,7 +182,8 @@ pub struct SparkRules {
     pub one_partition_per_block: bool,
     /// Only one context of the process may be active.
     pub single_active: bool,
-    /// State and inverse windows refuse to start without a checkpoint directory.
+    /// State and inverse windows refuse to start without a checkpoint directory; one that is given after
+    /// `start` is ignored.
     pub checkpoint_for_state: bool,
     /// `map_with_state` looks for time-outs only at multiples of its checkpoint interval (ten slides by
     /// default), not in every batch.

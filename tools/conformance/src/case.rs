@@ -7,9 +7,6 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// The families of a release that still waits for its means.
-pub(crate) const WAITING: &[&str] = &["recovery"];
-
 /// One line of a family's file.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Case {
@@ -25,6 +22,11 @@ pub(crate) struct Case {
     pub(crate) pipeline: Vec<Json>,
     #[serde(default)]
     pub(crate) checkpoint: bool,
+    /// After how many batches the context is stopped and made again from its checkpoint.
+    #[serde(default)]
+    pub(crate) restart_after: Option<u32>,
+    #[serde(default)]
+    pub(crate) restart_clock_ms: i64,
     #[serde(default)]
     pub(crate) remember_ms: Option<u64>,
     #[serde(default)]
@@ -73,9 +75,33 @@ impl Input {
 }
 
 impl Case {
-    /// Whether it waits for means that this release does not have.
-    pub(crate) fn waits(&self) -> bool {
-        WAITING.contains(&self.family.as_str())
+    /// The runs that it is made of: how many batches each, and the clock at its begin. `killed`: it is made
+    /// again after every batch.
+    pub(crate) fn runs(&self, killed: bool) -> Vec<(u32, i64)> {
+        let refused = self.expected.get("setup_error").is_some();
+        let step = i64::try_from(self.batch_ms).unwrap_or(i64::MAX);
+        match self.restart_after {
+            Some(first) => vec![(first, 0), (self.num_batches - first, self.restart_clock_ms)],
+            None if killed && !refused => (0..self.num_batches).map(|n| (1, i64::from(n) * step)).collect(),
+            None => vec![(self.num_batches, 0)],
+        }
+    }
+
+    /// What is expected, as far as it is ours to do: batches that Spark runs again after a restart, though
+    /// they were done, are not, and which run a batch is of is not told.
+    pub(crate) fn expected(&self) -> Json {
+        let (Some(first), Json::Array(entries)) = (self.restart_after, &self.expected) else {
+            return self.expected.clone();
+        };
+        let done = i64::from(first) * i64::try_from(self.batch_ms).unwrap_or(i64::MAX);
+        let again =
+            |entry: &&Json| entry["run"] == 2 && entry["time_ms"].as_i64().is_some_and(|time| time <= done);
+        let entries = entries.iter().filter(|entry| !again(entry)).cloned();
+        let without_run = entries.map(|mut entry| {
+            entry.as_object_mut().map(|fields| fields.remove("run"));
+            entry
+        });
+        Json::Array(without_run.collect())
     }
 }
 

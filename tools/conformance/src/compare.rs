@@ -24,7 +24,7 @@ pub(crate) fn verdict(case: &Case, actual: &Json) -> Verdict {
     }
     let mut lines = Vec::new();
     for (field, expected) in [
-        ("expected", &case.expected),
+        ("expected", &case.expected()),
         ("expected_slices", &case.expected_slices),
         ("expected_files", &case.expected_files),
         ("expected_stdout", &case.expected_stdout),

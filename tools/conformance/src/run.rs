@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use waterclock::{Error, Result};
+use waterclock::{Builder, Error, Result};
 
 use crate::case::Case;
 use crate::scene::Scene;
@@ -86,35 +86,43 @@ impl Write for Printed {
     }
 }
 
-/// What a case gave: the fields of its expectations, with what was observed.
-pub(crate) fn run(case: &Case, threads: usize) -> Result<Json> {
-    let printed = Printed::default();
-    let printer = printed.clone();
-    let mut scene = Scene::new(case.batch_ms, &case.inputs, threads, |builder| builder.print_to(printer))?;
-    if case.checkpoint {
-        scene.checkpoint()?;
-    }
-    if let Some(millis) = case.remember_ms {
-        scene.ssc.remember(Duration::from_millis(millis))?;
-    }
-    let stream = match build(&mut scene, &case.pipeline) {
-        Ok(stream) => stream,
-        Err(trouble) => return Ok(json!({"expected": setup_error("build", &trouble)})),
-    };
-    let (log, files) = (Log::default(), made(tempfile::tempdir())?);
-    if let Err(trouble) = register(case, &stream, &log, files.path()) {
-        return Ok(json!({"expected": setup_error("build", &trouble)}));
-    }
-    if let Err(error) = scene.ssc.start() {
-        return Ok(json!({"expected": setup_error("start", &Trouble::Refused(error))}));
-    }
-    log.advance(&scene, case.num_batches);
+/// What a case gave: the fields of its expectations, with what was observed. `killed`: the context is made
+/// again from its checkpoint after every batch.
+pub(crate) fn run(case: &Case, threads: usize, killed: bool) -> Result<Json> {
+    let (printed, log) = (Printed::default(), Log::default());
+    let (files, checkpoint) = (made(tempfile::tempdir())?, made(tempfile::tempdir())?);
+    let runs = case.runs(killed);
     let mut slices = Vec::new();
-    for (from, to) in &case.slices {
-        let rdds = stream.slice(*from, *to)?.into_iter().map(|rows| shown(rows, case.ordered));
-        slices.push(json!({"from_ms": from, "to_ms": to, "rdds": rdds.collect::<Vec<_>>()}));
+    for (n, (batches, now)) in runs.iter().enumerate() {
+        let printer = printed.clone();
+        let set = |builder: Builder| builder.print_to(printer);
+        let mut scene = match runs.len() {
+            1 => Scene::new(case.batch_ms, &case.inputs, threads, set)?,
+            _ => Scene::resumed(case, checkpoint.path(), *now, threads, set)?,
+        };
+        if case.checkpoint && runs.len() == 1 {
+            scene.checkpoint()?;
+        }
+        if let Some(millis) = case.remember_ms {
+            scene.ssc.remember(Duration::from_millis(millis))?;
+        }
+        let stream = match build(&mut scene, &case.pipeline) {
+            Ok(stream) => stream,
+            Err(trouble) => return Ok(json!({"expected": setup_error("build", &trouble)})),
+        };
+        if let Err(trouble) = register(case, &stream, &log, files.path()) {
+            return Ok(json!({"expected": setup_error("build", &trouble)}));
+        }
+        if let Err(error) = scene.ssc.start() {
+            return Ok(json!({"expected": setup_error("start", &Trouble::Refused(error))}));
+        }
+        log.advance(&scene, *batches);
+        for (from, to) in case.slices.iter().filter(|_| n + 1 == runs.len()) {
+            let rdds = stream.slice(*from, *to)?.into_iter().map(|rows| shown(rows, case.ordered));
+            slices.push(json!({"from_ms": from, "to_ms": to, "rdds": rdds.collect::<Vec<_>>()}));
+        }
+        scene.stop()?;
     }
-    scene.stop()?;
     Ok(match case.output.as_ref().and_then(|output| output.first()).and_then(Json::as_str) {
         Some("print") => {
             let bytes = printed.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,14 +1,18 @@
 //! One context under virtual time, with the sources and named streams of a case.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
-use waterclock::testing::{TestClock, manual, scripted};
-use waterclock::{BatchTime, DStream, Engine, Error, Rdd, Result, SparkRules, Stop, StreamingContext};
+use waterclock::testing::{TestClock, get_or_create, manual, scripted};
+use waterclock::{
+    BatchTime, DStream, Durability, Engine, Error, FailurePolicy, Rdd, Result, SparkRules, Stop,
+    StreamingContext,
+};
 
-use crate::case::Input;
+use crate::case::{Case, Input};
 use crate::stream::{Stream, Trouble};
 use crate::value::Value;
 
@@ -24,6 +28,8 @@ pub(crate) struct Scene {
     pub(crate) named: HashMap<String, Stream>,
     /// Where checkpoints would go; removed with the scene.
     checkpoints: Vec<TempDir>,
+    /// Steps of pipelines so far.
+    steps: usize,
 }
 
 impl Scene {
@@ -38,6 +44,8 @@ impl Scene {
             .batch_interval(Duration::from_millis(batch_ms))
             .threads(threads)
             .default_parallelism(PARALLELISM)
+            .on_failure(FailurePolicy::Skip)
+            .allow_derived_names(true)
             .spark_rules(SparkRules::all());
         let (ssc, clock) = manual(set(builder))?;
         Ok(Scene {
@@ -47,7 +55,39 @@ impl Scene {
             sources: HashMap::new(),
             named: HashMap::new(),
             checkpoints: Vec::new(),
+            steps: 0,
         })
+    }
+
+    /// A context that goes on from the checkpoint in `dir`, or begins one there, at a time.
+    pub(crate) fn resumed(
+        case: &Case,
+        dir: &Path,
+        now_ms: i64,
+        threads: usize,
+        set: impl FnOnce(waterclock::Builder) -> waterclock::Builder,
+    ) -> Result<Self> {
+        let now = BatchTime::from_millis(now_ms);
+        let (ssc, clock) = get_or_create(dir, now, |builder| {
+            let builder = builder
+                .batch_interval(Duration::from_millis(case.batch_ms))
+                .threads(threads)
+                .default_parallelism(PARALLELISM)
+                .on_failure(FailurePolicy::Skip)
+                // The machine does not crash; only the context ends.
+                .durability(Durability::OsBuffered)
+                .allow_derived_names(true)
+                .spark_rules(SparkRules::all());
+            Ok(set(builder).build()?)
+        })?;
+        let (sources, named, checkpoints) = Default::default();
+        Ok(Scene { ssc, clock, inputs: case.inputs.clone(), sources, named, checkpoints, steps: 0 })
+    }
+
+    /// A name for the next stream with state, the same in every run of the program.
+    pub(crate) fn next_name(&mut self) -> String {
+        self.steps += 1;
+        format!("step {}", self.steps)
     }
 
     /// Sets a new directory for checkpoints.

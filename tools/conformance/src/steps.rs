@@ -106,7 +106,7 @@ pub(crate) fn build(scene: &mut Scene, pipeline: &[Json]) -> Result<Stream, Trou
                 scene.named.insert(step.text(0)?.to_owned(), Stream::clone(stream));
                 stream.clone()
             }
-            (Some(stream), _) => apply(scene, stream, &step)?.checked()?,
+            (Some(stream), _) => apply(scene, stream, &step)?.checked()?.named(scene.next_name()),
             (None, _) => return Err(step.unsupported()),
         });
     }

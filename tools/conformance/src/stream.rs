@@ -46,6 +46,15 @@ impl Stream {
         })
     }
 
+    /// With a name, under which its state outlives the process.
+    pub(crate) fn named(self, name: String) -> Self {
+        // The values of cases are of a type that says what it is only when it is read.
+        match self {
+            Stream::Rows(rows) => Stream::Rows(rows.named(name).state_version(1)),
+            Stream::Pairs(pairs) => Stream::Pairs(pairs.named(name).state_version(1)),
+        }
+    }
+
     /// As rows.
     pub(crate) fn rows(&self) -> DStream<Value> {
         match self {

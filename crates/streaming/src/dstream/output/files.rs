@@ -23,7 +23,7 @@ use crate::graph::{JobCx, Prepared};
 ///
 /// # Recovery
 /// Exactly once: a batch that is run again after a crash, and whose files were shown already, leaves them as
-/// they are (`_SUCCESS` then tells application and batch). With a checkpoint, files and names are synced
+/// they are (the hidden file `.batch` tells application and batch). With a checkpoint, files and names are synced
 /// before they are shown.
 impl<T: Data> DStream<T> {
     /// Writes each batch as text, one record a line.

@@ -15,6 +15,9 @@ use crate::job::refuse_in_task;
 use crate::rdd::object::Frames;
 use crate::rdd::{Asked, Rdd};
 
+/// The hidden file with the mark.
+const MARK: &str = ".batch";
+
 /// A dataset that is written, one file a partition, into a hidden directory beside the one in which it will
 /// be seen.
 ///
@@ -95,8 +98,8 @@ impl StagedFiles {
         hashes.fold(0, u64::wrapping_add)
     }
 
-    /// Shows the files, all at once, in place of what was there. `mark` is written into `_SUCCESS`: where the
-    /// same mark is found already, the same was published before, and nothing is changed.
+    /// Shows the files, all at once, in place of what was there. `mark` is written into a hidden file beside
+    /// them: where the same mark is found already, the same was published before, and nothing is changed.
     ///
     /// # Errors
     /// [`Error::Outside`](waterclock_base::Error::Outside) when that can't be done; it may be tried again.
@@ -129,10 +132,12 @@ impl StagedFiles {
                 return Err(cannot(error));
             }
         }
-        let mut file = disk.create(&self.staging.join(SUCCESS)).map_err(cannot)?;
-        file.write_all(mark.as_bytes()).map_err(cannot)?;
+        disk.create(&self.staging.join(SUCCESS)).map_err(cannot)?;
+        if !mark.is_empty() {
+            let mut file = disk.create(&self.staging.join(MARK)).map_err(cannot)?;
+            file.write_all(mark.as_bytes()).and_then(|()| file.sync()).map_err(cannot)?;
+        }
         if self.sync {
-            file.sync().map_err(cannot)?;
             disk.sync_dir(&self.staging).map_err(cannot)?;
         }
         Ok(())
@@ -160,6 +165,6 @@ fn remove(disk: &dyn Disk, dir: &Path) -> Result<()> {
 
 fn read_mark(disk: &dyn Disk, dir: &Path) -> std::io::Result<String> {
     let mut mark = String::new();
-    disk.open(&dir.join(SUCCESS))?.read_to_string(&mut mark)?;
+    disk.open(&dir.join(MARK))?.read_to_string(&mut mark)?;
     Ok(mark)
 }
