@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use waterclock_base::world::lock;
+use waterclock_base::world::{at_point, lock};
 use waterclock_base::{BatchInterval, BatchTime, Bytes, InputInfo, Result};
 
 use crate::checkpoint::{Checkpoint, Contents, Descriptor, Ending, Input, Ticket};
@@ -50,7 +50,9 @@ impl Keeper {
         }
         let partitions = u32::try_from(self.graph.settings.default_parallelism).unwrap_or(u32::MAX);
         let program = self.names.program;
+        at_point("before-cut");
         let ticket = self.checkpoint.cut(Descriptor { interval, inputs, partitions, program })?;
+        at_point("after-cut");
         Ok((infos, ticket))
     }
 
@@ -61,7 +63,9 @@ impl Keeper {
 
     /// Waits until it is durable.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
-        self.checkpoint.wait(ticket)
+        self.checkpoint.wait(ticket)?;
+        at_point("cut-durable");
+        Ok(())
     }
 
     /// Writes down how a batch ended, with what it changed if it counts. Memory has not changed yet.
@@ -73,7 +77,9 @@ impl Keeper {
             }
         }
         let ending = Ending { time, committed, outputs };
+        at_point("before-ending");
         let ticket = self.checkpoint.ended(ending, changes, time - self.lookback)?;
+        at_point("after-ending");
         lock(&self.unacknowledged).push_back((ticket, time));
         Ok(())
     }

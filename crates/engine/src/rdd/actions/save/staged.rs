@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use waterclock_base::world::Disk;
+use waterclock_base::world::{Disk, at_point};
 use waterclock_base::{Error, Record, Result, key_hash};
 
 use super::text::Lines;
@@ -108,7 +108,9 @@ impl StagedFiles {
         self.complete(mark)?;
         remove(disk, &self.dir)?;
         let cannot = |error| Error::outside("can't rename to", self.dir.display(), error);
+        at_point("mid-publish");
         disk.rename(&self.staging, &self.dir).map_err(cannot)?;
+        at_point("publish-renamed");
         match self.dir.parent() {
             Some(above) if self.sync => disk.sync_dir(above).map_err(cannot)?,
             _ => {}
