@@ -13,7 +13,7 @@ mod unsynced;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use clock::{Clock, ManualClock, Signal, SystemClock};
-pub use disk::{Disk, DiskEntry, DiskFile, DiskName, RealDisk};
+pub use disk::{Disk, DiskEntry, DiskFile, DiskName, RealDisk, above};
 pub use net::{Connection, Net, RealNet};
 pub use points::at_point;
 pub use rng::{Rng, random_seed};

@@ -94,7 +94,7 @@ impl Checkpoint {
     /// [`Error::Checkpoint`] when another process has it, or when it can't be trusted.
     pub(crate) fn open(world: &World, dir: &Path, settings: &Settings) -> Result<Arc<Self>> {
         let disk = &*world.disk;
-        disk.create_dir_all(dir)
+        disk.create_dir_all_synced(dir)
             .map_err(|error| Error::outside("can't make the checkpoint directory", dir.display(), error))?;
         let owner = owner::take(world, dir)?;
         let facts = facts::read(disk, dir)?;

@@ -51,6 +51,10 @@ impl Output {
 /// The directories of batches that can be seen, by time.
 fn batches(place: &Path) -> Result<BTreeMap<i64, PathBuf>, String> {
     let mut found = BTreeMap::new();
+    // The program makes it.
+    if !place.exists() {
+        return Ok(found);
+    }
     for entry in fs::read_dir(place).map_err(|e| format!("{}: {e}", place.display()))? {
         let path = entry.map_err(|e| e.to_string())?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -117,7 +117,7 @@ impl<'a> Life<'a> {
         if place.exists() {
             fs::remove_dir_all(place).map_err(|e| format!("{}: {e}", place.display()))?;
         }
-        for name in ["new", "in", "out", "checkpoint"] {
+        for name in ["new", "in"] {
             fs::create_dir_all(place.join(name)).map_err(|e| format!("{}: {e}", place.display()))?;
         }
         let seed = options.seed.wrapping_add(killed);
