@@ -484,6 +484,7 @@ impl DiskFile for OpenFile {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the test looks at the real disk")]
 mod tests {
     use super::*;
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::workspace;
 use check::Output;
 use input::{Input, Random};
-use plan::{Kill, PLAN};
+use plan::{BIRTH, Kill, PLAN};
 use program::{Programs, Started, pause};
 use tally::Tally;
 
@@ -110,6 +110,8 @@ struct Life<'a> {
     input: Input,
     output: Output,
     threads: u64,
+    /// How often it was started.
+    starts: usize,
 }
 
 impl<'a> Life<'a> {
@@ -133,6 +135,7 @@ impl<'a> Life<'a> {
             input,
             output: Output::new(&place.join("out")),
             threads: 2,
+            starts: 0,
         })
     }
 
@@ -143,7 +146,9 @@ impl<'a> Life<'a> {
                 self.threads = 1 + self.random.below(4);
             }
             let at = (tally.kills() % PLAN.len() as u64) as usize;
-            let name = match PLAN[at] {
+            let kill = BIRTH.get(self.starts).copied().unwrap_or(PLAN[at]);
+            self.starts += 1;
+            let name = match kill {
                 Kill::AnyTime => self.kill_any_time()?,
                 Kill::Point(name, most) => self.kill_at(name, most)?,
             };

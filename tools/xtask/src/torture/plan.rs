@@ -73,6 +73,16 @@ pub(super) const PLAN: &[Kill] = &[
     AnyTime,
 ];
 
+/// The first kills of each life: before there is anything to go on from.
+pub(super) const BIRTH: &[Kill] = &[
+    AnyTime,
+    Point("facts-read", 1),
+    Point("mid-snapshot", 1),
+    Point("before-snapshot-rename", 1),
+    Point("after-snapshot-rename", 1),
+    Point("before-cut", 1),
+];
+
 /// The names of the points.
 pub(super) fn points() -> Vec<&'static str> {
     let mut names: Vec<&str> = Vec::new();
