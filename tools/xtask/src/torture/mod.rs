@@ -74,7 +74,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
 pub(crate) fn torture(options: &Options) -> Result<(), String> {
     let mode = if options.unsynced { "unsynced" } else { "kill" };
     let place = workspace::target().join("torture");
-    let programs = Programs::build(&place.join("programs"))?;
+    let programs = Programs::build(&place.join(format!("programs-{mode}")))?;
     let mut tally = Tally::read(options.state.as_deref(), mode)?;
     while tally.kills() < options.kills {
         let mut life = Life::begin(&place.join(mode), &programs, options, tally.kills())?;
@@ -145,10 +145,7 @@ impl<'a> Life<'a> {
             if self.random.below(4) == 0 {
                 self.threads = 1 + self.random.below(4);
             }
-            let at = (tally.kills() % PLAN.len() as u64) as usize;
-            let kill = BIRTH.get(self.starts).copied().unwrap_or(PLAN[at]);
-            self.starts += 1;
-            let name = match kill {
+            let name = match self.next_kill(tally) {
                 Kill::AnyTime => self.kill_any_time()?,
                 Kill::Point(name, most) => self.kill_at(name, most)?,
             };
@@ -162,6 +159,17 @@ impl<'a> Life<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The plan goes on where the last run left it.
+    fn next_kill(&mut self, tally: &mut Tally) -> Kill {
+        self.starts += 1;
+        if let Some(kill) = BIRTH.get(self.starts - 1) {
+            return *kill;
+        }
+        let at = tally.get("planned") % PLAN.len() as u64;
+        tally.count("planned", 1);
+        PLAN[at as usize]
     }
 
     /// Kills at any moment, perhaps after asking for the end; none if it came to an end before.
@@ -180,7 +188,9 @@ impl<'a> Life<'a> {
 
     /// Has it killed at a point, at one of the first `most` times that it comes there.
     fn kill_at(&mut self, name: &'static str, most: u64) -> Result<Option<&'static str>, String> {
-        let target = format!("{name}:{}", 1 + self.random.below(most));
+        // Half of the time its other threads come far before it ends, as on a slow disk.
+        let delay = self.random.below(300).saturating_sub(150);
+        let target = format!("{name}:{}:{delay}", 1 + self.random.below(most));
         let mut program = self.start(Some(&target))?;
         self.pass(PATIENCE, Some(&mut program))?;
         if program.was_killed()? {

@@ -44,7 +44,8 @@ impl Tally {
         *self.counts.entry((self.mode.to_owned(), name.to_owned())).or_default() += count;
     }
 
-    fn get(&self, name: &str) -> u64 {
+    /// How often something was counted.
+    pub(super) fn get(&self, name: &str) -> u64 {
         self.counts.get(&(self.mode.to_owned(), name.to_owned())).copied().unwrap_or(0)
     }
 
