@@ -6,9 +6,10 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use waterclock_base::world::{Disk, DiskEntry, DiskFile, RealDisk, World};
 use waterclock_base::{Error, Settings};
@@ -103,9 +104,14 @@ fn a_failed_job_leaves_nothing_new_and_nothing_less() {
     assert_eq!(files(&out), before);
 }
 
-/// A disk on which the n-th change fails, and every one after it.
+/// A disk on which the n-th change fails, and every one after it; it notes what is made safe.
 struct Failing {
     left: AtomicUsize,
+    synced: Mutex<Vec<PathBuf>>,
+}
+
+fn failing_after(changes: usize) -> Arc<Failing> {
+    Arc::new(Failing { left: AtomicUsize::new(changes), synced: Mutex::default() })
 }
 
 impl Failing {
@@ -142,6 +148,7 @@ impl Disk for Failing {
     }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.change()?;
+        self.synced.lock().unwrap().push(dir.to_owned());
         RealDisk.sync_dir(dir)
     }
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
@@ -165,7 +172,7 @@ fn on_a_failing_disk_success_is_only_said_when_it_is_so() {
         let out = dir.path().join("out");
         let mut settings = Settings::default();
         settings.threads = 2;
-        let world = World { disk: Arc::new(Failing { left: AtomicUsize::new(changes) }), ..World::real() };
+        let world = World { disk: failing_after(changes), ..World::real() };
         let saved = Engine::new(settings, world).parallelize(vec![1, 2, 3], 3).save_as_text_file(&out);
         for (name, content) in if out.exists() { files(&out) } else { Vec::new() } {
             let expected =
@@ -178,6 +185,29 @@ fn on_a_failing_disk_success_is_only_said_when_it_is_so() {
             return;
         }
     }
+}
+
+/// Found by reading: whoever shows files that are there already did not make their name safe, which their first
+/// writer may not have lived to do. And directories that had to be made were not safe at all.
+#[test]
+fn what_is_shown_has_a_safe_name_whoever_gave_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("a/b/out");
+    let mut settings = Settings::default();
+    settings.threads = 2;
+    let disk = failing_after(usize::MAX);
+    let engine = Engine::new(settings, World { disk: disk.clone(), ..World::real() });
+    let publish = || {
+        let numbers = engine.parallelize(vec![1, 2], 2);
+        let staged = numbers.stage_text_file_at("save", Location::caller(), &out, true).unwrap();
+        staged.publish("mark").unwrap();
+        let mut synced = std::mem::take(&mut *disk.synced.lock().unwrap());
+        synced.retain(|path| !path.ends_with(".out.staged"));
+        synced
+    };
+    let (top, above) = (dir.path().to_owned(), dir.path().join("a/b"));
+    assert_eq!(publish(), [top.clone(), top.join("a"), above.clone()]);
+    assert_eq!(publish(), [top.join("a"), above]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What outlives a process: state, windows, input that was not finished. Method: a context is stopped in the
 //! middle, and another one goes on from its checkpoint.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

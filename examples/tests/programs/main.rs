@@ -8,5 +8,6 @@
 
 mod batch_join;
 mod hashtags;
+mod recoverable_word_count;
 mod running; // a started program
 mod word_count;

@@ -46,6 +46,12 @@ impl Program {
         assert!(status.success());
     }
 
+    /// Kills it: it can't do anything about it.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for its end and gives what it printed since.
     pub(crate) fn finish(mut self) -> String {
         let mut rest = String::new();

@@ -10,6 +10,7 @@ mod servers; // real servers for tests
 mod source; // Rust as text
 mod test_list; // which test covers which behaviour
 mod tidy; // what no compiler checks
+mod torture; // a program is killed again and again
 mod workspace; // the project's files
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ cargo xtask COMMAND
   ci [PART ..]   the outer ring: every part, or the ones named; `ci list` names them
   servers ..     runs a command with real servers: Kafka, PostgreSQL; `servers` alone tells more
   tidy           sizes, layers, seams, words, lists (also a test under `cargo test`)
+  torture ..     kills a program again and again and checks what it counted; `torture` alone tells more
   tests          writes docs/tests.md: which test covers which behaviour
   help           this text";
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(rest),
         Some("ci") => ci::run(rest),
         Some("tidy") => tidy_up(),
+        Some("torture") => torture::run(rest),
         Some("tests") => test_list::write(&workspace::root()),
         Some("help" | "--help" | "-h") | None => {
             println!("{HELP}");

@@ -9,6 +9,11 @@ pub(crate) fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// The files below `root` whose names end in one of `endings`, by path relative to it, sorted. What is built,
 /// hidden or recorded elsewhere (the golden cases) is left out.
 pub(crate) fn files(root: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, String> {

@@ -63,10 +63,33 @@ pub trait Disk: Send + Sync + 'static {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes a directory and those above it.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// The same, so that they survive a crash of the machine.
+    fn create_dir_all_synced(&self, dir: &Path) -> io::Result<()> {
+        let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && self.entry(dir).is_err();
+        let mut made: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+        if made.is_empty() {
+            // Whoever made it may have ended before its name was safe.
+            made.push(dir);
+        }
+        self.create_dir_all(dir)?;
+        made.into_iter().rev().try_for_each(|made| self.sync_dir(above(made)))
+    }
     /// Deletes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Deletes a directory and what is in it.
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// The directory that a file or directory has its name in.
+///
+/// ```
+/// use std::path::Path;
+/// use waterclock_base::world::above;
+/// assert_eq!(above(Path::new("counts/part")), Path::new("counts"));
+/// assert_eq!(above(Path::new("counts")), Path::new("."));
+/// ```
+pub fn above(path: &Path) -> &Path {
+    path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The machine's file systems.

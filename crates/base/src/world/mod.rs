@@ -4,16 +4,22 @@
 mod clock;
 mod disk;
 mod net;
+mod points;
 mod rng;
 mod threads;
+#[cfg(feature = "kill-points")]
+mod unsynced;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use clock::{Clock, ManualClock, Signal, SystemClock};
-pub use disk::{Disk, DiskEntry, DiskFile, DiskName, RealDisk};
+pub use disk::{Disk, DiskEntry, DiskFile, DiskName, RealDisk, above};
 pub use net::{Connection, Net, RealNet};
+pub use points::at_point;
 pub use rng::{Rng, random_seed};
 pub use threads::{JoinHandle, memory_bytes, spawn};
+#[cfg(feature = "kill-points")]
+pub use unsynced::UnsyncedDisk;
 
 /// The seams of one context.
 #[derive(Clone)]
@@ -29,12 +35,26 @@ pub struct World {
 impl World {
     /// The real world.
     pub fn real() -> Self {
-        World { clock: Arc::new(SystemClock::new()), disk: Arc::new(RealDisk), net: Arc::new(RealNet) }
+        World { clock: Arc::new(SystemClock::new()), disk: real_disk(), net: Arc::new(RealNet) }
     }
 
     /// The real world under a clock of the caller's.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         World { clock, ..World::real() }
+    }
+}
+
+#[cfg(not(feature = "kill-points"))]
+fn real_disk() -> Arc<dyn Disk> {
+    Arc::new(RealDisk)
+}
+
+/// With `WATERCLOCK_UNSYNCED` in the environment, what is not synced is lost with the process.
+#[cfg(feature = "kill-points")]
+fn real_disk() -> Arc<dyn Disk> {
+    match std::env::var_os("WATERCLOCK_UNSYNCED") {
+        Some(_) => Arc::new(UnsyncedDisk::new()),
+        None => Arc::new(RealDisk),
     }
 }
 

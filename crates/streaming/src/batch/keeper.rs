@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use waterclock_base::world::lock;
+use waterclock_base::world::{at_point, lock};
 use waterclock_base::{BatchInterval, BatchTime, Bytes, InputInfo, Result};
 
 use crate::checkpoint::{Checkpoint, Contents, Descriptor, Ending, Input, Ticket};
@@ -20,6 +20,9 @@ pub(crate) struct Keeper {
     lookback: Duration,
     /// How far back the versions of each state may be asked for again.
     state_lookbacks: Vec<Duration>,
+    /// Held while a batch is cut, and while a snapshot notes where sources are and which batches are cut: a
+    /// source that has gone on for a batch that is not noted would never read its input again.
+    cutting: Mutex<()>,
     /// Ended batches of which sources do not know yet that they may forget them.
     unacknowledged: Mutex<VecDeque<(Ticket, BatchTime)>>,
 }
@@ -33,13 +36,14 @@ impl Keeper {
         };
         let state_lookbacks = names.states.iter().map(of_state).collect();
         let lookback = longest + graph.settings.batch_interval;
-        let unacknowledged = Mutex::default();
-        Keeper { checkpoint, graph, names, zero, lookback, state_lookbacks, unacknowledged }
+        let (cutting, unacknowledged) = Default::default();
+        Keeper { checkpoint, graph, names, zero, lookback, state_lookbacks, cutting, unacknowledged }
     }
 
     /// Fixes what a batch reads and writes it down. Nothing of the batch may be seen before the ticket is
     /// durable.
     pub(crate) fn cut(&self, interval: BatchInterval) -> Result<(Vec<InputInfo>, Ticket)> {
+        let _cutting = lock(&self.cutting);
         let mut infos = Vec::with_capacity(self.names.sources.len());
         let mut inputs = Vec::with_capacity(self.names.sources.len());
         for (name, source) in &self.names.sources {
@@ -50,7 +54,9 @@ impl Keeper {
         }
         let partitions = u32::try_from(self.graph.settings.default_parallelism).unwrap_or(u32::MAX);
         let program = self.names.program;
+        at_point("before-cut");
         let ticket = self.checkpoint.cut(Descriptor { interval, inputs, partitions, program })?;
+        at_point("after-cut");
         Ok((infos, ticket))
     }
 
@@ -61,7 +67,9 @@ impl Keeper {
 
     /// Waits until it is durable.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
-        self.checkpoint.wait(ticket)
+        self.checkpoint.wait(ticket)?;
+        at_point("cut-durable");
+        Ok(())
     }
 
     /// Writes down how a batch ended, with what it changed if it counts. Memory has not changed yet.
@@ -73,7 +81,9 @@ impl Keeper {
             }
         }
         let ending = Ending { time, committed, outputs };
+        at_point("before-ending");
         let ticket = self.checkpoint.ended(ending, changes, time - self.lookback)?;
+        at_point("after-ending");
         lock(&self.unacknowledged).push_back((ticket, time));
         Ok(())
     }
@@ -112,6 +122,7 @@ impl Keeper {
             let sources = self.names.sources.iter();
             sources.map(|(name, source)| (name.clone(), source.position())).collect()
         };
+        let _cutting = lock(&self.cutting);
         self.checkpoint.snapshot(&self.graph.settings, self.zero, contents, positions)
     }
 
@@ -126,5 +137,75 @@ impl Keeper {
     /// What the parts of the graph are called.
     pub(crate) fn names(&self) -> &Names {
         &self.names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{OnceLock, Weak};
+
+    use waterclock_base::StreamId;
+    use waterclock_base::world::World;
+
+    use super::*;
+    use crate::context::StreamingContext;
+    use crate::graph::{SavedInput, Source};
+
+    /// A source that must never go on for a batch while a snapshot is noting where it is.
+    #[derive(Default)]
+    struct Watched {
+        keeper: OnceLock<Weak<Keeper>>,
+        asked: AtomicU32,
+    }
+
+    impl Watched {
+        fn looked_at(&self) {
+            let keeper = self.keeper.get().and_then(Weak::upgrade).unwrap();
+            assert!(keeper.cutting.try_lock().is_err(), "a cut and a snapshot may cross");
+            self.asked.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Source for Watched {
+        fn stream(&self) -> StreamId {
+            StreamId(0)
+        }
+        fn start(&self, _zero: BatchTime) -> Result<()> {
+            Ok(())
+        }
+        fn cut(&self, _interval: BatchInterval) -> Cut {
+            self.looked_at();
+            let info = InputInfo { stream: StreamId(0), records: 0, description: String::new() };
+            Cut { info, range: Vec::new() }
+        }
+        fn position(&self) -> Vec<u8> {
+            self.looked_at();
+            Vec::new()
+        }
+        fn resume(&self, _saved: &SavedInput<'_>) -> Result<()> {
+            Ok(())
+        }
+        fn forget(&self, _upto: BatchTime) {}
+    }
+
+    /// Found by `cargo xtask torture --unsynced --seed 5400`: a snapshot knew that files were taken, but not the
+    /// batch that had taken them and was not in the log yet. After a crash nobody read them.
+    #[test]
+    fn a_snapshot_never_sees_a_batch_half_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let ssc = StreamingContext::builder("half cut").build().unwrap();
+        let graph = ssc.inner.graph.clone();
+        let checkpoint = Checkpoint::open(&World::real(), dir.path(), &graph.settings).unwrap();
+        checkpoint.begin(&graph.settings, BatchTime::ZERO, Vec::new(), None).unwrap();
+        let source = Arc::new(Watched::default());
+        let names = Names { sources: vec![("in".into(), source.clone())], states: Vec::new(), program: 0 };
+        let keeper = Arc::new(Keeper::new(checkpoint.clone(), graph, names, BatchTime::ZERO));
+        source.keeper.set(Arc::downgrade(&keeper)).unwrap();
+        let second = BatchTime::from_millis(1000);
+        keeper.cut(BatchInterval { from: BatchTime::ZERO, to: second }).unwrap();
+        keeper.snapshot(second).unwrap();
+        checkpoint.close();
+        assert_eq!(source.asked.load(Ordering::Relaxed), 2);
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
-use waterclock_base::world::{JoinHandle, lock, spawn};
+use waterclock_base::world::{JoinHandle, at_point, lock, spawn};
 use waterclock_base::{BatchInfo, BatchTime, Error, Event, FailurePolicy, OutputInfo, Result};
 use waterclock_engine::noting;
 
@@ -223,12 +223,14 @@ impl Runner {
         let output = job.output.lasting_name();
         let cx = JobCx { time: t, output, application, prepared: Mutex::default() };
         let outcome = self.await_logged(t).and_then(|()| {
+            at_point("before-stage");
             retried(self.tries(), || {
                 let (outcome, noted) = noting(|| call(&info.name, t, || (job.run)(&cx)));
                 outcome.map(|()| noted)
             })
         });
         let outcome = outcome.map(|noted| self.keep_prepared(index, noted, cx));
+        at_point("after-stage");
         info.ended_micros = Some(self.now());
         if let Err(source) = outcome {
             let error = Error::Batch { time: t, output: info.name.clone(), source: Box::new(source) };
@@ -335,6 +337,7 @@ impl Runner {
     /// Shows what the outputs have ready, in the order of their definition, or throws it away.
     fn publish(&self, t: BatchTime, batch: &mut Batch) {
         batch.prepared.sort_by_key(|(index, _)| *index);
+        at_point("before-publish");
         for (_, prepared) in std::mem::take(&mut batch.prepared) {
             if !batch.errors.is_empty() {
                 (prepared.discard)();
@@ -343,6 +346,7 @@ impl Runner {
             let published = retried(self.tries(), || call("publish", t, || (prepared.publish)()));
             batch.errors.extend(published.err());
         }
+        at_point("after-publish");
     }
 
     /// Waits until the batch's descriptor is durable.

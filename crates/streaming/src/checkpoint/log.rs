@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use waterclock_base::world::{Disk, DiskFile, JoinHandle, lock, spawn};
+use waterclock_base::world::{Disk, DiskFile, JoinHandle, at_point, lock, spawn};
 use waterclock_base::{Durability, Error, Result, encode};
 
 use super::record::{Began, Record};
@@ -243,6 +243,7 @@ impl Files {
                     self.sync()?;
                     self.open = None;
                     self.number += 1;
+                    at_point("at-roll");
                 }
             }
         }
@@ -287,9 +288,11 @@ impl Files {
     fn sync(&mut self) -> Result<()> {
         let Some((path, file)) = &mut self.open else { return Ok(()) };
         if self.setup.durability == Durability::Synced && self.synced < self.frame {
+            at_point("log-written");
             file.sync()
                 .map_err(|error| Error::outside("can't make the log file durable", path.display(), error))?;
             self.synced = self.frame;
+            at_point("log-durable");
         }
         Ok(())
     }

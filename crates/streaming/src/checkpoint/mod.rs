@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use waterclock_base::world::{DiskFile, JoinHandle, World, lock, random_seed, spawn};
+use waterclock_base::world::{DiskFile, JoinHandle, World, at_point, lock, random_seed, spawn};
 use waterclock_base::{BatchTime, Error, Result, Settings};
 
 pub(crate) use decide::{Decision, missed};
@@ -94,7 +94,7 @@ impl Checkpoint {
     /// [`Error::Checkpoint`] when another process has it, or when it can't be trusted.
     pub(crate) fn open(world: &World, dir: &Path, settings: &Settings) -> Result<Arc<Self>> {
         let disk = &*world.disk;
-        disk.create_dir_all(dir)
+        disk.create_dir_all_synced(dir)
             .map_err(|error| Error::outside("can't make the checkpoint directory", dir.display(), error))?;
         let owner = owner::take(world, dir)?;
         let facts = facts::read(disk, dir)?;
@@ -288,6 +288,7 @@ impl Checkpoint {
         sources: impl FnOnce() -> Vec<(String, Vec<u8>)>,
     ) -> Result<()> {
         let running = self.running()?;
+        at_point("before-snapshot");
         let mut inner = lock(&running.inner);
         // Under the lock, so that no batch is cut in between: it would be in neither.
         let number = running.log.roll()?;
@@ -326,6 +327,7 @@ impl Checkpoint {
 
     /// Deletes what the newest two snapshots don't need.
     fn clean(&self) -> Result<()> {
+        at_point("before-clean");
         let disk = &*self.world.disk;
         let cannot = |error| Error::outside("can't clean the checkpoint", self.dir.display(), error);
         let (mut snapshots, mut logs) = (Vec::new(), Vec::new());
@@ -343,9 +345,11 @@ impl Checkpoint {
         for (_, _, path) in &snapshots[..kept] {
             disk.remove_file(path).map_err(cannot)?;
         }
+        at_point("mid-clean");
         for (_, path) in logs.iter().filter(|(place, _)| *place < oldest.next_log) {
             disk.remove_file(path).map_err(cannot)?;
         }
+        at_point("after-clean");
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! Snapshots: everything that is needed to go on after one batch, in one file.
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use waterclock_base::world::Disk;
+use waterclock_base::world::{Disk, at_point};
 use waterclock_base::{BatchTime, Bytes, Error, Result, decode, encode};
 
 use super::record::{Change, Descriptor, Ending, Entry, Header, StateSchema};
@@ -69,12 +69,16 @@ pub(crate) fn write(disk: &dyn Disk, dir: &Path, epoch: u32, plan: Plan) -> Resu
         writer.put(&Entry::State { schema: state.schema, version: state.version })?;
         (state.rows)(&mut |rows| writer.put(&Entry::Rows(rows)))?;
     }
+    at_point("mid-snapshot");
     writer.put(&Entry::End)?;
     let bytes = writer.bytes;
     let file = writer.file.into_inner().map_err(|error| cannot(error.into_error()))?;
+    at_point("snapshot-written");
     file.sync().map_err(cannot)?;
     drop(file);
+    at_point("before-snapshot-rename");
     disk.rename(&unfinished, &path).map_err(cannot)?;
+    at_point("after-snapshot-rename");
     disk.sync_dir(dir).map_err(cannot)?;
     Ok(bytes)
 }
@@ -103,7 +107,7 @@ impl<W: Write> Writer<'_, W> {
 ///
 /// # Errors
 /// Says what is wrong with the file.
-pub(crate) fn read(disk: &dyn Disk, path: &PathBuf) -> Result<Snapshot, String> {
+pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Snapshot, String> {
     let mut bytes = Vec::new();
     disk.open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|error| error.to_string())?;
     let mut rest =

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use waterclock_base::world::at_point;
 use waterclock_base::{BatchInfo, BatchTime, Error, InputInfo, Result, Schema, StreamId};
 
 use crate::batch::Keeper;
@@ -93,10 +94,12 @@ pub(super) fn restore(
     }
     let schemas = schemas(&names)?;
     let facts = checkpoint.take_facts()?;
+    at_point("facts-read");
     if let Some(facts) = &facts {
         refuse_losses(graph, &names, facts, &checkpoint)?;
         restore_sources(graph, &names, facts, beginning)?;
         restore_states(graph, &names, facts, beginning, &lookbacks)?;
+        at_point("state-restored");
     }
     checkpoint.begin(&graph.settings, beginning.zero, schemas, facts)?;
     for (name, source) in &names.sources {

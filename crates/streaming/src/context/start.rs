@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
-use waterclock_base::world::lock;
+use waterclock_base::world::{at_point, lock};
 use waterclock_base::{BatchInterval, BatchTime, Error, Event, Result};
 
 use super::resume::{self, Beginning};
@@ -141,6 +141,7 @@ impl Inner {
         for batch in redo.into_iter().flatten() {
             self.waiters.formed(batch.time());
             self.graph.bus.post(Event::BatchSubmitted(batch.clone()));
+            at_point("before-redo");
             runner.submit(batch, None);
         }
         self.waiters.ticked(beginning.from);

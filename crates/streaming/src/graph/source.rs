@@ -58,8 +58,8 @@ pub(crate) trait Source: Send + Sync + 'static {
     /// Fixes what the batch reads.
     fn cut(&self, interval: BatchInterval) -> Cut;
 
-    /// Where it has come to, in its own form, for a new process. It may be ahead of what the newest batches
-    /// say.
+    /// Where it has come to, in its own form, for a new process. Every batch that was cut is noted beside it:
+    /// what such a one reads, it need not say.
     fn position(&self) -> Vec<u8> {
         Vec::new()
     }

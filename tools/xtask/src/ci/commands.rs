@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::workspace;
 
 /// Runs `cargo` with these arguments; what it prints is seen.
-pub(super) fn cargo(args: &[&str]) -> Result<(), String> {
+pub(crate) fn cargo(args: &[&str]) -> Result<(), String> {
     cargo_with(args, &[])
 }
 

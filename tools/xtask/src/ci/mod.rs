@@ -1,6 +1,6 @@
 //! The outer ring: everything that `cargo test` leaves out, part by part, each against its share of the time.
 
-mod commands; // starting a program and reading what it says
+pub(crate) mod commands; // starting a program and reading what it says
 mod parts; // the parts
 mod word_count; // the example against an independent count
 

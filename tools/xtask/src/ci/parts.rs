@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::commands::{cargo, cargo_output, cargo_with};
 use super::word_count;
+use crate::torture::{self, torture};
 use crate::workspace;
 
 /// One part.
@@ -18,10 +19,14 @@ pub(super) struct Part {
 
 const BUILD: usize = 0;
 const TESTS: usize = 1;
+const CRASHES: usize = 2;
 
 /// The shares of the time: name and limit.
-pub(super) const GROUPS: &[(&str, Duration)] =
-    &[("build and lints", Duration::from_secs(25 * 60)), ("tests and golden", Duration::from_secs(10 * 60))];
+pub(super) const GROUPS: &[(&str, Duration)] = &[
+    ("build and lints", Duration::from_secs(25 * 60)),
+    ("tests and golden", Duration::from_secs(10 * 60)),
+    ("crashes", Duration::from_secs(6 * 60)),
+];
 
 pub(super) const PARTS: &[Part] = &[
     Part { name: "fmt", what: "the formatter has nothing to change", group: BUILD, run: fmt },
@@ -38,6 +43,8 @@ pub(super) const PARTS: &[Part] = &[
     Part { name: "golden-5", what: "real Spark's outputs, five threads", group: TESTS, run: || golden("5") },
     Part { name: "hashtags", what: "three batches of the first example", group: TESTS, run: hashtags },
     Part { name: "word-count", what: "against tr, sort, uniq", group: TESTS, run: word_count::check },
+    Part { name: "unsynced", what: "the disk that forgets", group: CRASHES, run: unsynced },
+    Part { name: "torture", what: "a program is killed 120 times", group: CRASHES, run: kill_often },
 ];
 
 fn fmt() -> Result<(), String> {
@@ -65,7 +72,7 @@ fn features() -> Result<(), String> {
         "-p",
         "waterclock-base",
     ];
-    for set in ["", "waterclock/testing"] {
+    for set in ["", "waterclock/testing", "waterclock/kill-points"] {
         let lint = ["--no-default-features", "--features", set, "--", "-D", "warnings"];
         cargo(&[&["clippy", "--quiet"][..], &crates, &lint].concat())?;
     }
@@ -144,4 +151,18 @@ fn hashtags() -> Result<(), String> {
     let text = cargo_output(&[&args[..], &["--slide", "200", "--window", "1000"]].concat(), true)?;
     let shown = text.lines().filter(|line| line.contains('#')).count();
     if shown > 0 { Ok(()) } else { Err("it printed no hashtag".to_owned()) }
+}
+
+/// The tests of the disk that the next part relies on.
+fn unsynced() -> Result<(), String> {
+    let package = ["test", "--quiet", "-p", "waterclock-base", "--features", "kill-points"];
+    cargo(&[&package[..], &["--lib", "--", "unsynced"]].concat())
+}
+
+/// Once as a process is killed, once as a machine is.
+fn kill_often() -> Result<(), String> {
+    for unsynced in [false, true] {
+        torture(&torture::Options { kills: 60, seed: 1, state: None, unsynced })?;
+    }
+    Ok(())
 }

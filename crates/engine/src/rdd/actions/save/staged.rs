@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use waterclock_base::world::Disk;
+use waterclock_base::world::{Disk, above, at_point};
 use waterclock_base::{Error, Record, Result, key_hash};
 
 use super::text::Lines;
@@ -74,10 +74,11 @@ fn stage<T: Record, F: Format<T>>(rdd: &Rdd<T>, by: Asked, dir: &Path, sync: boo
     let staging = dir.with_file_name(format!(".{name}.staged"));
     remove(&*disk, &attempts)?;
     remove(&*disk, &staging)?;
-    for dir in [&attempts, &staging] {
-        disk.create_dir_all(dir)
-            .map_err(|error| Error::outside("can't make the directory", dir.display(), error))?;
-    }
+    let place = above(dir);
+    let made = if sync { disk.create_dir_all_synced(place) } else { disk.create_dir_all(place) };
+    let made =
+        made.and_then(|()| disk.create_dir_all(&attempts)).and_then(|()| disk.create_dir_all(&staging));
+    made.map_err(|error| Error::outside("can't make the directories for", dir.display(), error))?;
     let parts = write_parts::<T, F>(rdd, by, attempts.clone(), sync);
     let staged = StagedFiles { disk, attempts, staging, dir: dir.to_owned(), parts: Vec::new(), sync };
     match parts {
@@ -105,16 +106,17 @@ impl StagedFiles {
     /// [`Error::Outside`](waterclock_base::Error::Outside) when that can't be done; it may be tried again.
     pub fn publish(&self, mark: &str) -> Result<()> {
         let disk = &*self.disk;
-        if !mark.is_empty() && read_mark(disk, &self.dir).is_ok_and(|there| there == mark) {
-            return self.discard();
-        }
-        self.complete(mark)?;
-        remove(disk, &self.dir)?;
         let cannot = |error| Error::outside("can't rename to", self.dir.display(), error);
-        disk.rename(&self.staging, &self.dir).map_err(cannot)?;
-        match self.dir.parent() {
-            Some(above) if self.sync => disk.sync_dir(above).map_err(cannot)?,
-            _ => {}
+        if mark.is_empty() || read_mark(disk, &self.dir).ok().as_deref() != Some(mark) {
+            self.complete(mark)?;
+            remove(disk, &self.dir)?;
+            at_point("mid-publish");
+            disk.rename(&self.staging, &self.dir).map_err(cannot)?;
+            at_point("publish-renamed");
+        }
+        // Also where it was there: whoever renamed it may have ended before this.
+        if self.sync {
+            disk.sync_dir(above(&self.dir)).map_err(cannot)?;
         }
         self.discard()
     }
