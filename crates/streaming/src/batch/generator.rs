@@ -107,10 +107,13 @@ impl Ticking {
     fn run(mut self, from: BatchTime, missed: Vec<BatchInterval>) {
         let clock = self.graph.engine.world().clock.clone();
         let mut next = missed.last().map_or(from, |last| last.to) + self.ticker.interval;
+        let settings = &self.graph.settings;
+        // In a simulation one after the other, so that the order of everything is the same every time.
+        let room = if settings.inline_log { 1 } else { settings.max_waiting_batches };
         for interval in missed {
             // Nobody waits for these batches: they come as fast as they are run, no faster. A stop leaves what
             // is missing to one more batch, or to the next start.
-            if !self.waiters.wait_for_room(self.graph.settings.max_waiting_batches) {
+            if !self.waiters.wait_for_room(room) {
                 break;
             }
             self.ticker.from = interval.to;

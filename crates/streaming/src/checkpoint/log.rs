@@ -30,7 +30,7 @@ pub(crate) struct Setup {
     pub(crate) dir: PathBuf,
     pub(crate) began: Began,
     pub(crate) durability: Durability,
-    /// Whether whoever appends writes, instead of a thread.
+    /// Whether no thread writes, but whoever waits for a ticket, and every third that appends.
     pub(crate) inline: bool,
 }
 
@@ -109,7 +109,7 @@ impl Log {
 
     fn push(&self, items: Vec<Item>) -> Result<Ticket> {
         let mut queue = lock(&self.shared.queue);
-        while queue.bytes > MOST_WAITING && queue.failed.is_none() {
+        while queue.bytes > MOST_WAITING && queue.failed.is_none() && !self.inline {
             queue = wait(&self.shared.changed, queue);
         }
         if let Some(error) = &queue.failed {
@@ -119,17 +119,21 @@ impl Log {
         queue.waiting.extend(items);
         queue.given += 1;
         let ticket = Ticket(queue.given);
+        let is_turn = queue.given.is_multiple_of(3) || queue.bytes > MOST_WAITING;
         drop(queue);
-        if self.inline {
-            self.shared.write();
-        } else {
+        if !self.inline {
             self.shared.changed.notify_all();
+        } else if is_turn {
+            self.shared.write();
         }
         Ok(ticket)
     }
 
     /// Waits until everything up to the ticket is durable.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
+        if self.inline && !self.is_durable(ticket) {
+            self.shared.write();
+        }
         let mut queue = lock(&self.shared.queue);
         loop {
             if queue.durable >= ticket.0 {
@@ -151,6 +155,9 @@ impl Log {
     pub(crate) fn close(&self) {
         lock(&self.shared.queue).closed = true;
         self.shared.changed.notify_all();
+        if self.inline {
+            self.shared.write();
+        }
         if let Some(thread) = lock(&self.thread).take()
             && thread.join().is_err()
         {

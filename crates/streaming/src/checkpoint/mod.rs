@@ -101,7 +101,7 @@ impl Checkpoint {
         let header = match &facts {
             Some(facts) => facts.snapshot.header.clone(),
             None => Header {
-                application: random_seed(),
+                application: if settings.inline_log { 1 } else { random_seed() },
                 app_name: settings.app_name.clone(),
                 zero: BatchTime::ZERO,
                 interval_ms: 0,
@@ -173,13 +173,10 @@ impl Checkpoint {
         found: Option<Facts>,
     ) -> Result<()> {
         let disk = &self.world.disk;
-        let began = Began {
-            epoch: self.epoch,
-            host: owner::host(),
-            pid: std::process::id(),
-            at_micros: self.world.clock.now_micros(),
-            states,
-        };
+        // A simulation is the same everywhere.
+        let simulated = settings.inline_log.then(|| ("simulation".to_owned(), 1));
+        let (host, pid) = simulated.unwrap_or_else(|| (owner::host(), std::process::id()));
+        let began = Began { epoch: self.epoch, host, pid, at_micros: self.world.clock.now_micros(), states };
         let (mut batches, mut snapshot_bytes, mut logged) = (BTreeMap::new(), 0, 0);
         match found {
             None => {

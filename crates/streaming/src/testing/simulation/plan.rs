@@ -1,0 +1,99 @@
+//! What happens in a life. From the seed alone.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use waterclock_base::world::{Disk, DiskEntry, Rng};
+
+use super::super::{Crash, Failure};
+
+/// One life of the program, and the time without one behind it.
+pub(super) struct LifePlan {
+    pub(super) parallelism: usize,
+    pub(super) snapshot_after_bytes: u64,
+    pub(super) max_catch_up: u32,
+    pub(super) max_waiting: usize,
+    /// In how many of a hundred outputs the time goes on while they run.
+    pub(super) overlap: u64,
+    pub(super) batches: u32,
+    pub(super) crash: Option<(u64, Crash)>,
+    pub(super) failure: Option<(u64, Failure)>,
+    pub(super) ending: Ending,
+    pub(super) down: Duration,
+    /// Which bit flips before it, by a number that is reduced to what there is.
+    flip: Option<u64>,
+}
+
+/// How a life ends that nothing ended before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Crash(Crash),
+    Now,
+    InOrder,
+}
+
+/// A bit of a file.
+pub(super) struct Flip {
+    pub(super) path: PathBuf,
+    pub(super) bit: u64,
+}
+
+impl LifePlan {
+    /// A life in which all goes well.
+    pub(super) fn calm() -> Self {
+        LifePlan {
+            parallelism: 2,
+            snapshot_after_bytes: 1000,
+            max_catch_up: 1000,
+            max_waiting: 100,
+            overlap: 0,
+            batches: 2,
+            crash: None,
+            failure: None,
+            ending: Ending::InOrder,
+            down: Duration::ZERO,
+            flip: None,
+        }
+    }
+
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        fn one<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
+            of[rng.below(of.len() as u64) as usize]
+        }
+        let crash = one(rng, &[Crash::PowerCut, Crash::PowerCut, Crash::Kill]);
+        // Few at the start, where everything is read and little is done.
+        let most = 1 + 5 * rng.below(20);
+        let operation = 1 + rng.below(most);
+        let failure = one(rng, &[Failure::Sync, Failure::FullDisk]);
+        let what = rng.below(10);
+        let ending = match rng.below(4) {
+            0 => Ending::Now,
+            1 => Ending::InOrder,
+            _ => Ending::Crash(crash),
+        };
+        let down = [0, rng.below(1500), rng.below(4000), rng.below(12_000)];
+        LifePlan {
+            parallelism: 1 + rng.below(5) as usize,
+            snapshot_after_bytes: one(rng, &[1, 300, 2000, 64 << 20]),
+            max_catch_up: one(rng, &[1, 2, 3, 5, 1000]),
+            max_waiting: one(rng, &[100, 100, 100, 1]),
+            overlap: one(rng, &[0, 0, 20, 60]),
+            batches: rng.below(8) as u32,
+            crash: (what < 6).then_some((operation, crash)),
+            failure: (what == 6).then_some((operation, failure)),
+            ending,
+            down: Duration::from_millis(one(rng, &down)),
+            flip: (rng.below(6) == 0).then(|| rng.next_u64()),
+        }
+    }
+
+    /// What the bit flips that the plan has flip.
+    pub(super) fn flip(&self, disk: &dyn Disk, dir: &Path) -> Option<Flip> {
+        let number = self.flip?;
+        let mut files: Vec<DiskEntry> = disk.list(dir).ok()?;
+        files.retain(|file| file.path.to_string_lossy().contains("snapshot-") && file.len > 0);
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let file = files.get((number % files.len().max(1) as u64) as usize)?;
+        Some(Flip { path: file.path.clone(), bit: Rng::new(number).below(file.len * 8) })
+    }
+}
