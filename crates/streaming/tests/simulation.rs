@@ -142,8 +142,8 @@ fn inverse_window(builder: Builder, job: &SimJob) -> Result<StreamingContext, Bo
     let pairs = pairs(&ssc, job, "pairs");
     let window = pairs
         .reduce_by_key_and_window_inverse(|a, b| a + b, |a, b| a - b, 4 * SECOND, SECOND)
-        .filter(|(_, sum)| *sum != 0)
-        .named("window");
+        .named("window")
+        .filter(|(_, sum)| *sum != 0);
     job.check(&pairs, &window, |batches| naive_by_key(naive_window(batches, 4, 1)));
     Ok(ssc)
 }

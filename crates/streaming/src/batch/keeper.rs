@@ -20,7 +20,7 @@ pub(crate) struct Keeper {
     lookback: Duration,
     /// How far back the versions of each state may be asked for again.
     state_lookbacks: Vec<Duration>,
-    /// Ended batches of which sources do not know yet that they may forget them.
+    /// Up to which batch sources may forget what they gave, once the log has come so far.
     unacknowledged: Mutex<VecDeque<(Ticket, BatchTime)>>,
 }
 
@@ -69,7 +69,8 @@ impl Keeper {
         }
         let ending = Ending { time, committed, outputs };
         let ticket = self.checkpoint.ended(ending, changes, time - self.lookback)?;
-        lock(&self.unacknowledged).push_back((ticket, time));
+        // Windows may ask for the input of earlier batches again, in another process too.
+        lock(&self.unacknowledged).push_back((ticket, time - self.lookback));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waterclock_base::{
-    BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, decode, group_of_hash, key_hash,
+    BatchInterval, BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, decode, group_of_hash, key_hash,
 };
 use waterclock_engine::{Define, Engine, Keyed, Partitioner, PartitionerId, Rdd, StageOutput};
 
@@ -124,6 +124,10 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
         self.versions.settle(t, how);
     }
 
+    fn pass_over(&self, long: BatchInterval) {
+        self.versions.pass_over(long);
+    }
+
     fn forget(&self) {
         self.versions.forget();
     }
@@ -179,7 +183,7 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
     }
 
     fn restore(&self, restored: Restored) -> Result<()> {
-        let Restored { saved, changes, upto, skipped } = restored;
+        let Restored { saved, changes, upto, skipped, long } = restored;
         let mut version = saved.as_ref().and_then(|saved| saved.version);
         // A program that looks back further than the one that saved begins with what there is.
         let upto = version.map_or(upto, |version| version.max(upto));
@@ -208,6 +212,7 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
             self.versions.store().restore(version, deltas);
         }
         self.versions.resume(upto, skipped);
+        long.into_iter().for_each(|long| self.versions.pass_over(long));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! What the program is given: its input, and where it says what is expected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -27,6 +27,8 @@ pub(super) struct Outside {
     pub(super) interval: Duration,
     /// Records of each source that may be gone.
     acknowledged: Mutex<BTreeMap<String, usize>>,
+    /// Sources whose files are on their way.
+    moved_in: Mutex<BTreeSet<String>>,
     seen: Mutex<Seen>,
 }
 
@@ -38,8 +40,8 @@ impl Outside {
         end: BatchTime,
         interval: Duration,
     ) -> Arc<Self> {
-        let (acknowledged, seen) = Default::default();
-        Arc::new(Outside { seed, clock, begin, end, interval, acknowledged, seen })
+        let (acknowledged, moved_in, seen) = Default::default();
+        Arc::new(Outside { seed, clock, begin, end, interval, acknowledged, moved_in, seen })
     }
 
     pub(super) fn acknowledge(&self, source: &str, upto: usize) {
@@ -163,8 +165,9 @@ impl SimJob {
             (0..count).map(|_| make(rng)).collect::<Vec<String>>()
         });
         let dir = format!("/input/{name}");
+        let is_first = lock(&self.outside.moved_in).insert(name.to_owned());
         for (n, (at, lines)) in files.into_iter().enumerate() {
-            if self.life.number == 1 {
+            if is_first {
                 let content = lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
                 // Written long before, as files are that are moved in.
                 let modified = at - Duration::from_secs(3600);
