@@ -96,15 +96,14 @@ impl Log {
         self.push(items)
     }
 
-    /// Goes on in a new file; its number.
-    pub(crate) fn roll(&self) -> Result<u32> {
+    /// Goes on in a new file: its number, and a ticket for everything before it.
+    pub(crate) fn roll(&self) -> Result<(u32, Ticket)> {
         let number = {
             let mut queue = lock(&self.shared.queue);
             queue.number += 1;
             queue.number
         };
-        self.push(vec![Item::Roll])?;
-        Ok(number)
+        Ok((number, self.push(vec![Item::Roll])?))
     }
 
     fn push(&self, items: Vec<Item>) -> Result<Ticket> {

@@ -282,7 +282,7 @@ impl Checkpoint {
         let running = self.running()?;
         let mut inner = lock(&running.inner);
         // Under the lock, so that no batch is cut in between: it would be in neither.
-        let number = running.log.roll()?;
+        let (number, before) = running.log.roll()?;
         inner.forget(contents.forget);
         inner.logged = 0;
         inner.snapshotting = true;
@@ -292,20 +292,22 @@ impl Checkpoint {
         // After the roll: what a source logs meanwhile may be in both, which is better than in neither.
         let plan = snapshot::Plan { header, sources: sources(), batches, states: contents.states };
         if running.inline {
-            self.write_snapshot(plan);
+            self.write_snapshot(plan, before);
         } else {
             let me = self.clone();
-            let thread = spawn("snapshot", move || me.write_snapshot(plan));
-            let before = lock(&running.snapshot).replace(thread);
+            let thread = spawn("snapshot", move || me.write_snapshot(plan, before));
+            let last = lock(&running.snapshot).replace(thread);
             // It is done: only one is taken at a time.
-            before.map(JoinHandle::join);
+            last.map(JoinHandle::join);
         }
         Ok(())
     }
 
-    fn write_snapshot(&self, plan: snapshot::Plan) {
+    fn write_snapshot(&self, plan: snapshot::Plan, before: Ticket) {
         let Some(running) = self.running.get() else { return };
-        let written = snapshot::write(&*self.world.disk, &self.dir, self.epoch, plan);
+        // Where this snapshot is damaged, the one before and the log since then must say the same.
+        let written = running.log.wait(before);
+        let written = written.and_then(|()| snapshot::write(&*self.world.disk, &self.dir, self.epoch, plan));
         let written = written.and_then(|bytes| self.clean().map(|()| bytes));
         let mut inner = lock(&running.inner);
         inner.snapshotting = false;

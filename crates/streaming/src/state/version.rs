@@ -35,7 +35,8 @@ impl<K: Key, S: Record, M: Data> State<K, S, M> {
 
 impl<K: Key, S: Record, M: Data> Versions<K, S, M> {
     pub(crate) fn new(store: Arc<StateStore<K, S>>) -> Self {
-        let state = State { open: BTreeMap::new(), settled: None, skipped: BTreeSet::new(), long: Vec::new() };
+        let state =
+            State { open: BTreeMap::new(), settled: None, skipped: BTreeSet::new(), long: Vec::new() };
         Versions { store, state: Mutex::new(state) }
     }
 

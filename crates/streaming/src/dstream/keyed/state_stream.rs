@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waterclock_base::{
-    BatchInterval, BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, decode, group_of_hash, key_hash,
+    BatchInterval, BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, decode, group_of_hash,
+    key_hash,
 };
 use waterclock_engine::{Define, Engine, Keyed, Partitioner, PartitionerId, Rdd, StageOutput};
 

@@ -52,9 +52,16 @@ impl Outside {
         lock(&self.acknowledged).get(source).copied().unwrap_or(0)
     }
 
-    pub(super) fn started(&self, ssc: &StreamingContext, most: u32) {
-        let now = self.clock.now();
-        lock(&self.seen).started(ssc.zero_time().unwrap_or(now), now, self.interval, most);
+    pub(super) fn starting(&self, most: u32) {
+        lock(&self.seen).starting(self.clock.now(), self.interval, most);
+    }
+
+    pub(super) fn has_started(&self) -> bool {
+        lock(&self.seen).has_started()
+    }
+
+    pub(super) fn started(&self, zero: Option<BatchTime>) {
+        zero.into_iter().for_each(|zero| lock(&self.seen).started(zero));
     }
 
     pub(super) fn stopped_in_order(&self) {

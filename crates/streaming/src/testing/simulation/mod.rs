@@ -161,6 +161,12 @@ impl Simulation {
         self
     }
 
+    /// The time before the first batch, whatever the seed: multiples of slides count from it. A multiple of
+    /// all common intervals.
+    pub const fn zero() -> BatchTime {
+        BatchTime::from_millis(86_400_000)
+    }
+
     /// Runs the simulation. `create` is the program: it is called at each start, makes its context with the
     /// builder, takes its input from the [`SimJob`] and says there what is expected.
     ///
@@ -196,12 +202,15 @@ impl Simulation {
     ) -> Result<Trace, SimFailure> {
         let mut rng = Rng::new(self.seed);
         // Not on the grid, as the time of a first start never is.
-        let begin = BatchTime::from_millis(1_000_000 + rng.below(999) as i64);
+        let most = self.interval.as_millis() as u64;
+        let begin = Self::zero() + Duration::from_millis(rng.below(most));
         let clock = ManualClock::at(begin);
         let disk = SimDisk::new(clock.clone(), rng.next_u64());
         let end = begin + self.interval * self.batches;
         let outside = Outside::new(self.seed, clock.clone(), begin, end, self.interval);
-        let mut world = Lives { rng, clock, disk, outside, end, seed: self.seed, interval: self.interval };
+        let Simulation { seed, interval, .. } = self;
+        let flipped = Vec::new();
+        let mut world = Lives { rng, clock, disk, outside, flipped, end, seed, interval };
         let lived = world.live(create);
         let trace = Trace(world.disk.trace());
         match lived {
@@ -217,6 +226,8 @@ struct Lives {
     clock: Arc<ManualClock>,
     disk: Arc<SimDisk>,
     outside: Arc<Outside>,
+    /// Damage that nobody noticed yet.
+    flipped: Vec<Flip>,
     end: BatchTime,
     seed: u64,
     interval: Duration,
@@ -230,33 +241,37 @@ impl Lives {
         for number in 1.. {
             let is_last = self.clock.now() >= self.end;
             let plan = if is_last { LifePlan::calm() } else { LifePlan::draw(&mut self.rng) };
-            let flipped = if number > 1 && !is_last { self.flip(&plan) } else { None };
             self.disk = self.disk.restart();
+            if !is_last {
+                self.flipped.extend(plan.flip(&self.disk, Path::new(CHECKPOINT)));
+            }
             self.disk.note(format!("life {number} at {}: {plan:?}", self.clock.now()));
             let job = SimJob::new(self.outside.clone(), self.disk.clone(), plan.overlap, number);
-            self.one_life(&plan, &job, flipped, &create)?;
+            self.one_life(&plan, &job, &create)?;
             self.outside.failure()?;
             if is_last {
                 break;
             }
-            self.disk.note(format!("nothing runs for {:?}", plan.down));
-            self.clock.advance(plan.down);
+            if self.outside.has_started() {
+                self.disk.note(format!("nothing runs for {:?}", plan.down));
+                self.clock.advance(plan.down);
+            }
         }
         self.outside.compare()
     }
 
     fn one_life(
-        &self,
+        &mut self,
         plan: &LifePlan,
         job: &SimJob,
-        flipped: Option<Flip>,
         create: &impl Fn(Builder, &SimJob) -> Result<StreamingContext, BoxError>,
     ) -> Result<(), String> {
+        self.outside.starting(plan.max_catch_up);
         let mut started = self.start(plan, job, create);
-        if let (Err(error @ Error::Checkpoint { .. }), Some(Flip { path, bit })) = (&started, flipped) {
-            // It was noticed, and not gone on from: somebody brings a good copy.
+        if let (Err(error @ Error::Checkpoint { .. }), false) = (&started, self.flipped.is_empty()) {
+            // It was noticed, and not gone on from: somebody brings good copies.
             self.disk.note(format!("refused: {}", error.full_text()));
-            self.disk.flip_bit(path, bit);
+            self.flipped.drain(..).for_each(|flip| flip.undo(&self.disk));
             started = self.start(plan, job, create);
         }
         let ssc = match started {
@@ -264,7 +279,7 @@ impl Lives {
             Err(_) if self.is_disturbed() => return Ok(()),
             Err(error) => return Err(format!("a start failed: {error:?}")),
         };
-        self.outside.started(&ssc, plan.max_catch_up);
+        self.outside.started(ssc.zero_time());
         self.settle(&ssc);
         for _ in 0..plan.batches {
             if !self.disk.is_alive() {
@@ -279,14 +294,14 @@ impl Lives {
         if let (Err(error), false) = (outcome, self.is_disturbed()) {
             return Err(format!("a batch failed: {error:?}"));
         }
-        match plan.ending {
-            Ending::Crash(crash) => self.disk.crash(crash),
-            Ending::Now => self.disk.note("stops at once".into()),
-            Ending::InOrder => self.disk.note("stops in order".into()),
+        // What is disturbed may be stopping by itself, at any speed.
+        let in_order = plan.ending == Ending::InOrder && !self.is_disturbed();
+        if let Ending::Crash(crash) = plan.ending {
+            self.disk.crash(crash);
         }
-        let how = if plan.ending == Ending::InOrder { Stop::Gracefully } else { Stop::Now };
-        let stopped = ssc.stop(how);
-        if how == Stop::Gracefully && !self.is_disturbed() {
+        self.disk.note(format!("stops {}", if in_order { "in order" } else { "at once" }));
+        let stopped = ssc.stop(if in_order { Stop::Gracefully } else { Stop::Now });
+        if in_order && !self.is_disturbed() {
             stopped.map_err(|error| format!("a stop failed: {error:?}"))?;
             self.outside.stopped_in_order();
         }
@@ -340,14 +355,6 @@ impl Lives {
                 return;
             }
         }
-    }
-
-    /// Flips a bit of something that is durable and in no use, if the plan says so.
-    fn flip(&self, plan: &LifePlan) -> Option<Flip> {
-        let disk = self.disk.restart();
-        let flip = plan.flip(&*disk, Path::new(CHECKPOINT))?;
-        disk.note(format!("bit {} of {} flips", flip.bit, flip.path.display()));
-        disk.flip_bit(&flip.path, flip.bit).then_some(flip)
     }
 }
 

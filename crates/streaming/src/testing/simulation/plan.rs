@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use waterclock_base::world::{Disk, DiskEntry, Rng};
+use waterclock_base::world::{Disk, Rng};
 
-use super::super::{Crash, Failure};
+use super::super::{Crash, Failure, SimDisk};
 
 /// One life of the program, and the time without one behind it.
 pub(super) struct LifePlan {
@@ -34,8 +34,9 @@ pub(super) enum Ending {
 
 /// A bit of a file.
 pub(super) struct Flip {
-    pub(super) path: PathBuf,
-    pub(super) bit: u64,
+    path: PathBuf,
+    id: u64,
+    bit: u64,
 }
 
 impl LifePlan {
@@ -87,13 +88,26 @@ impl LifePlan {
         }
     }
 
-    /// What the bit flips that the plan has flip.
-    pub(super) fn flip(&self, disk: &dyn Disk, dir: &Path) -> Option<Flip> {
+    /// Flips a bit of a snapshot that nobody has open, if the plan says so.
+    pub(super) fn flip(&self, disk: &SimDisk, dir: &Path) -> Option<Flip> {
         let number = self.flip?;
-        let mut files: Vec<DiskEntry> = disk.list(dir).ok()?;
-        files.retain(|file| file.path.to_string_lossy().contains("snapshot-") && file.len > 0);
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        let file = files.get((number % files.len().max(1) as u64) as usize)?;
-        Some(Flip { path: file.path.clone(), bit: Rng::new(number).below(file.len * 8) })
+        let mut names = disk.names(dir).ok()?;
+        names.retain(|name| name.name.to_string_lossy().starts_with("snapshot-"));
+        names.sort_by(|a, b| a.name.cmp(&b.name));
+        let name = names.get((number % names.len().max(1) as u64) as usize)?;
+        let path = dir.join(&name.name);
+        let bit = Rng::new(number).below(disk.entry(&path).ok()?.len * 8);
+        disk.note(format!("bit {bit} of {} flips", path.display()));
+        disk.flip_bit(&path, bit).then_some(Flip { path, id: name.id, bit })
+    }
+}
+
+impl Flip {
+    /// Puts it right, if it is still the same file.
+    pub(super) fn undo(self, disk: &SimDisk) {
+        let names = self.path.parent().and_then(|dir| disk.names(dir).ok()).unwrap_or_default();
+        if names.iter().any(|name| name.id == self.id) {
+            disk.flip_bit(self.path, self.bit);
+        }
     }
 }

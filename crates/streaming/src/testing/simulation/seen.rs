@@ -75,15 +75,21 @@ impl Seen {
         batches.insert(time, records);
     }
 
-    /// A process went on: times that it may pass over need no batch.
-    pub(super) fn started(&mut self, zero: BatchTime, now: BatchTime, interval: Duration, most: u32) {
-        self.zero = Some(zero);
-        // All of these had been cut.
-        let from = self.times.last().copied().unwrap_or(zero);
-        let now = now.floor(interval, zero);
+    /// A process is about to go on, and makes up for the time since with so many batches at most.
+    pub(super) fn starting(&mut self, now: BatchTime, interval: Duration, most: u32) {
+        // The newest batch that anything was seen of had been cut; what is missing may be less.
+        let Some(from) = self.times.last().copied().or(self.zero) else { return };
         if (from + interval).to(now, interval).count() > most as usize {
             self.passed_over.push((from, now));
         }
+    }
+
+    pub(super) fn has_started(&self) -> bool {
+        self.zero.is_some()
+    }
+
+    pub(super) fn started(&mut self, zero: BatchTime) {
+        self.zero = Some(zero);
     }
 
     /// The tick of this time may find too many batches waiting.
