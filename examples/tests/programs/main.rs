@@ -9,4 +9,5 @@
 mod batch_join;
 mod hashtags;
 mod running; // a started program
+mod simulated_orders;
 mod word_count;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use waterclock_base::world::lock;
 use waterclock_base::{BatchInterval, BatchTime, Bytes, InputInfo, Result};
 
-use crate::checkpoint::{Checkpoint, Contents, Descriptor, Ending, Input, Ticket};
+use crate::checkpoint::{Checkpoint, Contents, Descriptor, Ending, Fault, Input, Ticket, planted};
 use crate::graph::{Cut, Graph, Names, lookbacks};
 
 /// The checkpoint of an active context, and what it calls the parts of the graph.
@@ -50,12 +50,19 @@ impl Keeper {
         }
         let partitions = u32::try_from(self.graph.settings.default_parallelism).unwrap_or(u32::MAX);
         let program = self.names.program;
-        let ticket = self.checkpoint.cut(Descriptor { interval, inputs, partitions, program })?;
+        let mut ticket = self.checkpoint.cut(Descriptor { interval, inputs, partitions, program })?;
+        if planted(Fault::CommittedBeforeOutput) {
+            let ending = Ending { time: interval.to, committed: true, outputs: Vec::new() };
+            ticket = self.checkpoint.ended(ending, Vec::new(), interval.to - self.lookback)?;
+        }
         Ok((infos, ticket))
     }
 
     /// Waits until it is durable.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
+        if planted(Fault::EffectBeforeLog) {
+            return Ok(());
+        }
         self.checkpoint.wait(ticket)
     }
 
@@ -88,8 +95,9 @@ impl Keeper {
     fn acknowledge(&self) {
         let durable = {
             let mut waiting = lock(&self.unacknowledged);
-            let durable =
-                waiting.iter().take_while(|(ticket, _)| self.checkpoint.is_durable(*ticket)).count();
+            let is_durable =
+                |ticket| self.checkpoint.is_durable(ticket) || planted(Fault::AcknowledgedBeforeLog);
+            let durable = waiting.iter().take_while(|(ticket, _)| is_durable(*ticket)).count();
             waiting.drain(..durable).next_back()
         };
         if let Some((_, time)) = durable {

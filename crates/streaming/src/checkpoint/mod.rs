@@ -12,6 +12,7 @@ mod frame; // the shape of everything: pure
 mod layout; // names of files: pure
 mod log; // records, durable in groups
 mod owner; // one process at a time
+mod planted; // faults that tests plant
 mod record; // what the log and snapshots say
 mod snapshot; // everything in one file
 
@@ -25,6 +26,11 @@ use waterclock_base::{BatchTime, Error, Result, Settings};
 pub(crate) use decide::{Decision, missed};
 pub(crate) use facts::Facts;
 pub(crate) use log::Ticket;
+#[cfg(not(feature = "planted-faults"))]
+pub(crate) use planted::Fault;
+pub(crate) use planted::planted;
+#[cfg(feature = "planted-faults")]
+pub use planted::{Fault, plant};
 pub(crate) use record::{
     Began, Block, Change, Content, Descriptor, Ending, Header, Input, Record, StateSchema,
 };

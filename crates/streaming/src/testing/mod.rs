@@ -36,6 +36,8 @@ use crate::context::{Builder, Stop, StreamingContext};
 use crate::dstream::{DStream, define};
 use crate::graph::{BatchCx, Derive, StreamCompute};
 
+#[cfg(feature = "planted-faults")]
+pub use crate::checkpoint::{Fault, plant};
 pub use disk::{Crash, Failure, SimDisk};
 pub use simulation::{SimFailure, SimJob, Simulation, Trace};
 
