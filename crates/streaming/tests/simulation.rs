@@ -44,7 +44,8 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 fn run(name: &str) {
-    let kind = JOBS.iter().position(|(known, _)| *known == name).unwrap();
+    let kind = JOBS.iter().position(|(known, _)| *known == name);
+    let Some(kind) = kind else { panic!("there is no kind of job called {name}") };
     let job = JOBS[kind].1;
     let found = FOUND.iter().filter(|(_, of, _)| *of == name).map(|(seed, ..)| *seed);
     let share = seeds().filter(|seed| seed % JOBS.len() as u64 == kind as u64);

@@ -1,7 +1,7 @@
 //! Snapshots: everything that is needed to go on after one batch, in one file.
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use waterclock_base::world::Disk;
 use waterclock_base::{BatchTime, Bytes, Error, Result, decode, encode};
@@ -105,7 +105,7 @@ impl<W: Write> Writer<'_, W> {
 ///
 /// # Errors
 /// Says what is wrong with the file.
-pub(crate) fn read(disk: &dyn Disk, path: &PathBuf) -> Result<Snapshot, String> {
+pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Snapshot, String> {
     let mut bytes = Vec::new();
     disk.open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|error| error.to_string())?;
     let mut rest =

@@ -91,14 +91,13 @@ impl Inner {
                 self.graph.engine.cancel_all_jobs();
             }
             running.runner.stop(graceful && in_time);
-            if let Some(keeper) = running.runner.keeper() {
-                if graceful
-                    && in_time
-                    && let Some(at) = self.waiters.nothing_left()
-                    && let Err(error) = keeper.finish(at)
-                {
-                    tracing::warn!(error = ?error, "the next start may have to repeat what is done already");
-                }
+            if let Some(keeper) = running.runner.keeper()
+                && graceful
+                && in_time
+                && let Some(at) = self.waiters.nothing_left()
+                && let Err(error) = keeper.finish(at)
+            {
+                tracing::warn!(error = ?error, "the next start may have to repeat what is done already");
             }
             self.graph.bus.stop();
         }

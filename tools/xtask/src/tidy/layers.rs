@@ -56,7 +56,17 @@ const LAYERS: &[Layers] = &[
     Layers {
         sources: "crates/streaming/src/",
         order: &[
-            "listen", "block", "graph", "job", "batch", "context", "receiver", "state", "dstream", "source",
+            "listen",
+            "checkpoint",
+            "block",
+            "graph",
+            "job",
+            "batch",
+            "context",
+            "receiver",
+            "state",
+            "dstream",
+            "source",
             "testing",
         ],
     },

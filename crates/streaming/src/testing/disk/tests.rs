@@ -61,7 +61,7 @@ fn any_subset_of_the_sectors_survives() {
         let mut file = write(disk, "/d/f", &[b'a'; 1024]);
         file.sync().unwrap();
         disk.sync_dir(Path::new("/d")).unwrap();
-        std::io::Seek::rewind(&mut file).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
         file.write_all(&[b'b'; 1024]).unwrap();
     });
     let sectors = |a: u8, b: u8| Some([[a; 512], [b; 512]].concat());
