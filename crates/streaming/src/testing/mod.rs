@@ -164,10 +164,11 @@ pub fn manual(builder: Builder) -> Result<(StreamingContext, TestClock)> {
 ///     })?;
 ///     ssc.start()?;
 ///     clock.advance_batches(1);
-///     seen.extend(counts.iter().flat_map(|counts| counts.sorted_at(1)));
+///     seen.extend(counts.iter().flat_map(|counts| counts.all()));
 ///     ssc.stop(Stop::Now)?;
 /// }
-/// assert_eq!(seen, [("a".to_owned(), 1), ("a".to_owned(), 11)]);
+/// let at = BatchTime::from_millis;
+/// assert_eq!(seen, [(at(1000), vec![("a".to_owned(), 1)]), (at(2000), vec![("a".to_owned(), 11)])]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn get_or_create(

@@ -194,7 +194,7 @@ impl Simulation {
     ///     job.check(&numbers, &numbers.map(|n| n + 1), |batches| batches.to_vec());
     ///     Ok(ssc)
     /// });
-    /// assert!(failure.unwrap_err().why().contains("numbers"));
+    /// assert!(failure.unwrap_err().why().contains("should have been"));
     /// ```
     pub fn try_run(
         self,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use waterclock_base::world::{Disk, Rng};
+use waterclock_base::world::{Disk, DiskName, Rng};
 
 use super::super::{Crash, Failure, SimDisk};
 
@@ -88,18 +88,34 @@ impl LifePlan {
         }
     }
 
-    /// Flips a bit of a snapshot that nobody has open, if the plan says so.
+    /// Flips a bit of a snapshot, or of a log that its process finished, if the plan says so. What is flipped at
+    /// the very end of a process's log can't be told from what a crash tore.
     pub(super) fn flip(&self, disk: &SimDisk, dir: &Path) -> Option<Flip> {
         let number = self.flip?;
         let mut names = disk.names(dir).ok()?;
-        names.retain(|name| name.name.to_string_lossy().starts_with("snapshot-"));
         names.sort_by(|a, b| a.name.cmp(&b.name));
-        let name = names.get((number % names.len().max(1) as u64) as usize)?;
+        let next = names.iter().skip(1).map(Some).chain([None]);
+        let damageable = names.iter().zip(next).filter(|(name, next)| {
+            let log = log_of(name);
+            is_snapshot(name) || log.is_some() && next.and_then(log_of) == log
+        });
+        let damageable: Vec<&DiskName> = damageable.map(|(name, _)| name).collect();
+        let name = damageable.get((number % damageable.len().max(1) as u64) as usize)?;
         let path = dir.join(&name.name);
         let bit = Rng::new(number).below(disk.entry(&path).ok()?.len * 8);
         disk.note(format!("bit {bit} of {} flips", path.display()));
         disk.flip_bit(&path, bit).then_some(Flip { path, id: name.id, bit })
     }
+}
+
+fn is_snapshot(file: &DiskName) -> bool {
+    file.name.to_string_lossy().starts_with("snapshot-")
+}
+
+/// Which process's log the file is a part of, if it is one.
+fn log_of(file: &DiskName) -> Option<String> {
+    let name = file.name.to_string_lossy();
+    name.strip_prefix("log-")?.split_once('-').map(|(process, _)| process.to_owned())
 }
 
 impl Flip {
