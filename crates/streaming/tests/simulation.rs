@@ -31,6 +31,8 @@ const FOUND: &[(u64, &str, &str)] = &[
     (0, "plain windows", "input was acknowledged that windows look back at"),
     (132, "plain windows", "a snapshot was written and the log before it was not"),
     (207, "running sums", "a snapshot was written and the log before it was not"),
+    (1573, "files", "damage at the end of a finished log passed for a torn end"),
+    (20972, "running sums", "damage at the end of a finished log passed for a torn end"),
 ];
 
 /// Which seeds: of `WATERCLOCK_SIM_SEEDS=A..B`, or a few. Each kind of job gets its share of them.

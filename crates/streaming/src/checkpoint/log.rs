@@ -247,6 +247,9 @@ impl Files {
                 Item::Roll => {
                     self.write_frame(&std::mem::take(&mut pending))?;
                     self.sync()?;
+                    // An empty frame that says so: damage of the last one can then be told from a torn end.
+                    self.put(&[])?;
+                    self.sync()?;
                     self.open = None;
                     self.number += 1;
                 }
