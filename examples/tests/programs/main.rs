@@ -10,4 +10,5 @@ mod batch_join;
 mod hashtags;
 mod recoverable_word_count;
 mod running; // a started program
+mod simulated_orders;
 mod word_count;

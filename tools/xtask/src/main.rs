@@ -7,6 +7,7 @@
 mod bench; // the figures of BENCHMARKS.md
 mod ci; // the outer ring
 mod servers; // real servers for tests
+mod simulate; // programs through crashes, by seed
 mod source; // Rust as text
 mod test_list; // which test covers which behaviour
 mod tidy; // what no compiler checks
@@ -21,6 +22,7 @@ cargo xtask COMMAND
   bench ..       the figures of BENCHMARKS.md; `bench` alone tells what it needs
   ci [PART ..]   the outer ring: every part, or the ones named; `ci list` names them
   servers ..     runs a command with real servers: Kafka, PostgreSQL; `servers` alone tells more
+  simulate ..    programs through crashes: `--seeds A..B`
   tidy           sizes, layers, seams, words, lists (also a test under `cargo test`)
   torture ..     kills a program again and again and checks what it counted; `torture` alone tells more
   tests          writes docs/tests.md: which test covers which behaviour
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Some("servers") => return exit(servers::run(rest)),
         Some("bench") => bench::run(rest),
         Some("ci") => ci::run(rest),
+        Some("simulate") => simulate::run(rest),
         Some("tidy") => tidy_up(),
         Some("torture") => torture::run(rest),
         Some("tests") => test_list::write(&workspace::root()),

@@ -107,10 +107,13 @@ impl Ticking {
     fn run(mut self, from: BatchTime, missed: Vec<BatchInterval>) {
         let clock = self.graph.engine.world().clock.clone();
         let mut next = missed.last().map_or(from, |last| last.to) + self.ticker.interval;
+        let settings = &self.graph.settings;
+        // In a simulation one after the other, so that the order of everything is the same every time.
+        let room = if settings.inline_log { 1 } else { settings.max_waiting_batches };
         for interval in missed {
             // Nobody waits for these batches: they come as fast as they are run, no faster. A stop leaves what
             // is missing to one more batch, or to the next start.
-            if !self.waiters.wait_for_room(self.graph.settings.max_waiting_batches) {
+            if !self.waiters.wait_for_room(room) {
                 break;
             }
             self.ticker.from = interval.to;
@@ -119,7 +122,8 @@ impl Ticking {
         }
         while !self.is_over() {
             let due = next.as_millis().saturating_mul(1000);
-            if lock(&self.drain).is_some() {
+            // Not where there is nothing left to do: that may have been said since it was asked above.
+            if matches!(*lock(&self.drain), Some(Drain::Ticks(_))) {
                 clock.pass_until(due);
             }
             if clock.wait(Some(due), &self.signal) {
@@ -154,6 +158,10 @@ impl Ticking {
     /// Fixes what a batch reads, and gives it its place in line.
     fn form(&self, interval: BatchInterval, now_micros: i64) {
         let t = interval.to;
+        if interval.from + self.ticker.interval < t {
+            let nodes = self.graph.reachable();
+            nodes.iter().filter_map(|node| node.state()).for_each(|state| state.pass_over(interval));
+        }
         let fixed = match self.runner.keeper() {
             Some(keeper) => keeper.cut(interval).map(|(inputs, ticket)| (inputs, Some(ticket))),
             None => Ok((self.graph.sources().iter().map(|source| source.cut(interval).info).collect(), None)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use waterclock_base::world::{at_point, lock};
 use waterclock_base::{BatchInterval, BatchTime, Bytes, InputInfo, Result};
 
-use crate::checkpoint::{Checkpoint, Contents, Descriptor, Ending, Input, Ticket};
+use crate::checkpoint::{Checkpoint, Contents, Descriptor, Ending, Fault, Input, Ticket, planted};
 use crate::graph::{Cut, Graph, Names, lookbacks};
 
 /// The checkpoint of an active context, and what it calls the parts of the graph.
@@ -23,7 +23,7 @@ pub(crate) struct Keeper {
     /// Held while a batch is cut, and while a snapshot notes where sources are and which batches are cut: a
     /// source that has gone on for a batch that is not noted would never read its input again.
     cutting: Mutex<()>,
-    /// Ended batches of which sources do not know yet that they may forget them.
+    /// Up to which batch sources may forget what they gave, once the log has come so far.
     unacknowledged: Mutex<VecDeque<(Ticket, BatchTime)>>,
 }
 
@@ -55,8 +55,12 @@ impl Keeper {
         let partitions = u32::try_from(self.graph.settings.default_parallelism).unwrap_or(u32::MAX);
         let program = self.names.program;
         at_point("before-cut");
-        let ticket = self.checkpoint.cut(Descriptor { interval, inputs, partitions, program })?;
+        let mut ticket = self.checkpoint.cut(Descriptor { interval, inputs, partitions, program })?;
         at_point("after-cut");
+        if planted(Fault::CommittedBeforeOutput) {
+            let ending = Ending { time: interval.to, committed: true, outputs: Vec::new() };
+            ticket = self.checkpoint.ended(ending, Vec::new(), interval.to - self.lookback)?;
+        }
         Ok((infos, ticket))
     }
 
@@ -67,6 +71,9 @@ impl Keeper {
 
     /// Waits until it is durable.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
+        if planted(Fault::EffectBeforeLog) {
+            return Ok(());
+        }
         self.checkpoint.wait(ticket)?;
         at_point("cut-durable");
         Ok(())
@@ -84,7 +91,8 @@ impl Keeper {
         at_point("before-ending");
         let ticket = self.checkpoint.ended(ending, changes, time - self.lookback)?;
         at_point("after-ending");
-        lock(&self.unacknowledged).push_back((ticket, time));
+        // Windows may ask for the input of earlier batches again, in another process too.
+        lock(&self.unacknowledged).push_back((ticket, time - self.lookback));
         Ok(())
     }
 
@@ -102,8 +110,9 @@ impl Keeper {
     fn acknowledge(&self) {
         let durable = {
             let mut waiting = lock(&self.unacknowledged);
-            let durable =
-                waiting.iter().take_while(|(ticket, _)| self.checkpoint.is_durable(*ticket)).count();
+            let is_durable =
+                |ticket| self.checkpoint.is_durable(ticket) || planted(Fault::AcknowledgedBeforeLog);
+            let durable = waiting.iter().take_while(|(ticket, _)| is_durable(*ticket)).count();
             waiting.drain(..durable).next_back()
         };
         if let Some((_, time)) = durable {

@@ -12,6 +12,8 @@ struct State {
     ticked: Option<BatchTime>,
     unfinished: BTreeSet<BatchTime>,
     error: Option<Error>,
+    /// No batch is begun any more.
+    halted: bool,
     stopping: bool,
     stopped: bool,
 }
@@ -69,6 +71,11 @@ impl Waiters {
         !lock(&self.state).stopping
     }
 
+    /// No batch is begun any more: those that wait are left to the next start.
+    pub(crate) fn halted(&self) {
+        self.change(|state| state.halted = true);
+    }
+
     /// The context is about to stop.
     pub(crate) fn stopping(&self) {
         self.change(|state| state.stopping = true);
@@ -86,6 +93,13 @@ impl Waiters {
         }
     }
 
+    /// Waits until the tick of `t` was dealt with, or the context is about to stop.
+    #[cfg(feature = "testing")]
+    pub(crate) fn wait_for_tick(&self, t: BatchTime) {
+        let dealt_with = |state: &State| state.ticked.is_some_and(|ticked| ticked >= t);
+        self.wait_until(None, |state| state.stopped || state.stopping || dealt_with(state));
+    }
+
     /// The last time that was ticked, if everything up to it succeeded.
     pub(crate) fn nothing_left(&self) -> Option<BatchTime> {
         let state = lock(&self.state);
@@ -97,9 +111,9 @@ impl Waiters {
         self.wait_until(None, |state| state.stopped);
     }
 
-    /// Waits, in real time, until no batch is unfinished; false when it took too long.
+    /// Waits, in real time, until no batch is unfinished that will still be run; false when it took too long.
     pub(crate) fn wait_for_all(&self, timeout: Duration) -> bool {
-        self.wait_until(Some(timeout), |state| state.unfinished.is_empty())
+        self.wait_until(Some(timeout), |state| state.unfinished.is_empty() || state.halted)
     }
 
     /// Waits, in real time, for the end or an error; false when neither came in time.

@@ -6,6 +6,7 @@ use waterclock_base::{BatchInterval, BatchTime};
 
 use super::facts::Facts;
 use super::record::Descriptor;
+use super::{Fault, planted};
 
 /// What a start does.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,7 +63,8 @@ pub(crate) fn missed(
     step: Duration,
     most: Option<u32>,
 ) -> Vec<BatchInterval> {
-    let times: Vec<BatchTime> = (from + step).to(now, step).collect();
+    let first = if planted(Fault::MissedOffByOne) { from + step + step } else { from + step };
+    let times: Vec<BatchTime> = first.to(now, step).collect();
     let count = most.map_or(times.len(), |most| times.len().min(most.max(1) as usize));
     let mut begin = from;
     let mut batches = Vec::with_capacity(count);

@@ -13,7 +13,7 @@ use waterclock_base::world::{Disk, DiskFile, JoinHandle, at_point, lock, spawn};
 use waterclock_base::{Durability, Error, Result, encode};
 
 use super::record::{Began, Record};
-use super::{frame, layout};
+use super::{Fault, frame, layout, planted};
 
 /// Bytes that may wait to be written before whoever appends has to wait.
 const MOST_WAITING: usize = 64 << 20;
@@ -30,7 +30,7 @@ pub(crate) struct Setup {
     pub(crate) dir: PathBuf,
     pub(crate) began: Began,
     pub(crate) durability: Durability,
-    /// Whether whoever appends writes, instead of a thread.
+    /// Whether no thread writes, but whoever waits for a ticket, and every third that appends.
     pub(crate) inline: bool,
 }
 
@@ -96,20 +96,19 @@ impl Log {
         self.push(items)
     }
 
-    /// Goes on in a new file; its number.
-    pub(crate) fn roll(&self) -> Result<u32> {
+    /// Goes on in a new file: its number, and a ticket for everything before it.
+    pub(crate) fn roll(&self) -> Result<(u32, Ticket)> {
         let number = {
             let mut queue = lock(&self.shared.queue);
             queue.number += 1;
             queue.number
         };
-        self.push(vec![Item::Roll])?;
-        Ok(number)
+        Ok((number, self.push(vec![Item::Roll])?))
     }
 
     fn push(&self, items: Vec<Item>) -> Result<Ticket> {
         let mut queue = lock(&self.shared.queue);
-        while queue.bytes > MOST_WAITING && queue.failed.is_none() {
+        while queue.bytes > MOST_WAITING && queue.failed.is_none() && !self.inline {
             queue = wait(&self.shared.changed, queue);
         }
         if let Some(error) = &queue.failed {
@@ -119,17 +118,21 @@ impl Log {
         queue.waiting.extend(items);
         queue.given += 1;
         let ticket = Ticket(queue.given);
+        let is_turn = queue.given.is_multiple_of(3) || queue.bytes > MOST_WAITING;
         drop(queue);
-        if self.inline {
-            self.shared.write();
-        } else {
+        if !self.inline {
             self.shared.changed.notify_all();
+        } else if is_turn {
+            self.shared.write();
         }
         Ok(ticket)
     }
 
     /// Waits until everything up to the ticket is durable.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
+        if self.inline && !self.is_durable(ticket) {
+            self.shared.write();
+        }
         let mut queue = lock(&self.shared.queue);
         loop {
             if queue.durable >= ticket.0 {
@@ -151,6 +154,9 @@ impl Log {
     pub(crate) fn close(&self) {
         lock(&self.shared.queue).closed = true;
         self.shared.changed.notify_all();
+        if self.inline {
+            self.shared.write();
+        }
         if let Some(thread) = lock(&self.thread).take()
             && thread.join().is_err()
         {
@@ -241,6 +247,9 @@ impl Files {
                 Item::Roll => {
                     self.write_frame(&std::mem::take(&mut pending))?;
                     self.sync()?;
+                    // An empty frame that says so: damage of the last one can then be told from a torn end.
+                    self.put(&[])?;
+                    self.sync()?;
                     self.open = None;
                     self.number += 1;
                     at_point("at-roll");
@@ -289,6 +298,9 @@ impl Files {
         let Some((path, file)) = &mut self.open else { return Ok(()) };
         if self.setup.durability == Durability::Synced && self.synced < self.frame {
             at_point("log-written");
+            if planted(Fault::SkippedSync) {
+                return Ok(());
+            }
             file.sync()
                 .map_err(|error| Error::outside("can't make the log file durable", path.display(), error))?;
             self.synced = self.frame;

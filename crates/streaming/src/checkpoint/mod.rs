@@ -12,6 +12,7 @@ mod frame; // the shape of everything: pure
 mod layout; // names of files: pure
 mod log; // records, durable in groups
 mod owner; // one process at a time
+mod planted; // faults that tests plant
 mod record; // what the log and snapshots say
 mod snapshot; // everything in one file
 
@@ -25,6 +26,11 @@ use waterclock_base::{BatchTime, Error, Result, Settings};
 pub(crate) use decide::{Decision, missed};
 pub(crate) use facts::Facts;
 pub(crate) use log::Ticket;
+#[cfg(not(feature = "planted-faults"))]
+pub(crate) use planted::Fault;
+pub(crate) use planted::planted;
+#[cfg(feature = "planted-faults")]
+pub use planted::{Fault, plant};
 pub(crate) use record::{
     Began, Block, Change, Content, Descriptor, Ending, Header, Input, Record, StateSchema,
 };
@@ -101,7 +107,7 @@ impl Checkpoint {
         let header = match &facts {
             Some(facts) => facts.snapshot.header.clone(),
             None => Header {
-                application: random_seed(),
+                application: if settings.inline_log { 1 } else { random_seed() },
                 app_name: settings.app_name.clone(),
                 zero: BatchTime::ZERO,
                 interval_ms: 0,
@@ -178,13 +184,10 @@ impl Checkpoint {
         found: Option<Facts>,
     ) -> Result<()> {
         let disk = &self.world.disk;
-        let began = Began {
-            epoch: self.epoch,
-            host: owner::host(),
-            pid: std::process::id(),
-            at_micros: self.world.clock.now_micros(),
-            states,
-        };
+        // A simulation is the same everywhere.
+        let simulated = settings.inline_log.then(|| ("simulation".to_owned(), 1));
+        let (host, pid) = simulated.unwrap_or_else(|| (owner::host(), std::process::id()));
+        let began = Began { epoch: self.epoch, host, pid, at_micros: self.world.clock.now_micros(), states };
         let (mut batches, mut snapshot_bytes, mut logged) = (BTreeMap::new(), 0, 0);
         match found {
             None => {
@@ -291,7 +294,7 @@ impl Checkpoint {
         at_point("before-snapshot");
         let mut inner = lock(&running.inner);
         // Under the lock, so that no batch is cut in between: it would be in neither.
-        let number = running.log.roll()?;
+        let (number, before) = running.log.roll()?;
         inner.forget(contents.forget);
         inner.logged = 0;
         inner.snapshotting = true;
@@ -301,20 +304,22 @@ impl Checkpoint {
         // After the roll: what a source logs meanwhile may be in both, which is better than in neither.
         let plan = snapshot::Plan { header, sources: sources(), batches, states: contents.states };
         if running.inline {
-            self.write_snapshot(plan);
+            self.write_snapshot(plan, before);
         } else {
             let me = self.clone();
-            let thread = spawn("snapshot", move || me.write_snapshot(plan));
-            let before = lock(&running.snapshot).replace(thread);
+            let thread = spawn("snapshot", move || me.write_snapshot(plan, before));
+            let last = lock(&running.snapshot).replace(thread);
             // It is done: only one is taken at a time.
-            before.map(JoinHandle::join);
+            last.map(JoinHandle::join);
         }
         Ok(())
     }
 
-    fn write_snapshot(&self, plan: snapshot::Plan) {
+    fn write_snapshot(&self, plan: snapshot::Plan, before: Ticket) {
         let Some(running) = self.running.get() else { return };
-        let written = snapshot::write(&*self.world.disk, &self.dir, self.epoch, plan);
+        // Where this snapshot is damaged, the one before and the log since then must say the same.
+        let written = running.log.wait(before);
+        let written = written.and_then(|()| snapshot::write(&*self.world.disk, &self.dir, self.epoch, plan));
         let written = written.and_then(|bytes| self.clean().map(|()| bytes));
         let mut inner = lock(&running.inner);
         inner.snapshotting = false;

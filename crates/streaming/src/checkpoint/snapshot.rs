@@ -7,7 +7,7 @@ use waterclock_base::world::{Disk, at_point};
 use waterclock_base::{BatchTime, Bytes, Error, Result, decode, encode};
 
 use super::record::{Change, Descriptor, Ending, Entry, Header, StateSchema};
-use super::{frame, layout};
+use super::{Fault, frame, layout, planted};
 
 /// What is written into a snapshot.
 pub(crate) struct Plan {
@@ -79,7 +79,9 @@ pub(crate) fn write(disk: &dyn Disk, dir: &Path, epoch: u32, plan: Plan) -> Resu
     at_point("before-snapshot-rename");
     disk.rename(&unfinished, &path).map_err(cannot)?;
     at_point("after-snapshot-rename");
-    disk.sync_dir(dir).map_err(cannot)?;
+    if !planted(Fault::SkippedNameSync) {
+        disk.sync_dir(dir).map_err(cannot)?;
+    }
     Ok(bytes)
 }
 

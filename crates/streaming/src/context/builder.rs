@@ -266,6 +266,13 @@ impl Builder {
         self
     }
 
+    /// Everything happens in the same order every time, as far as the program lets it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn simulated(mut self, seed: u64) -> Self {
+        self.settings.inline_log = true;
+        self.threads(1).seed(seed)
+    }
+
     /// Where tasks run (default: a pool of `threads` threads in this process).
     pub fn executor(mut self, executor: Arc<dyn Executor>) -> Self {
         self.executor = Some(executor);

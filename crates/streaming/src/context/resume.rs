@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waterclock_base::world::at_point;
-use waterclock_base::{BatchInfo, BatchTime, Error, InputInfo, Result, Schema, StreamId};
+use waterclock_base::{BatchInfo, BatchInterval, BatchTime, Error, InputInfo, Result, Schema, StreamId};
 
 use crate::batch::Keeper;
 use crate::block::BlockLog;
@@ -182,6 +182,9 @@ fn restore_states(
         .filter(|(_, ending)| ending.as_ref().is_some_and(|ending| !ending.committed))
         .map(|(cut, _)| cut.time())
         .collect();
+    let long = facts.batches.values().map(|(cut, _)| cut.interval);
+    let long: Vec<BatchInterval> =
+        long.filter(|interval| interval.from + graph.settings.batch_interval < interval.to).collect();
     let mut recalled: Vec<(&Arc<dyn AnyNode>, Vec<BatchTime>)> = Vec::new();
     for (name, node) in &names.states {
         let Some(state) = node.state() else { continue };
@@ -194,6 +197,7 @@ fn restore_states(
             changes: changes.cloned().collect(),
             upto,
             skipped: skipped.clone(),
+            long: long.clone(),
         })?;
         if !lookback.is_zero() {
             recalled.push((node, (upto + node.slide()).to(beginning.ended, node.slide()).collect()));

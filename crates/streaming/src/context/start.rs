@@ -113,6 +113,7 @@ impl Inner {
         let weak = Arc::downgrade(self);
         let stop = move || {
             if let Some(inner) = weak.upgrade() {
+                inner.waiters.halted();
                 // On a thread of its own: the caller is a job thread, which the stop has to wait for.
                 waterclock_base::world::spawn("stop", move || inner.halt(Stop::Now));
             }

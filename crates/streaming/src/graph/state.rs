@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waterclock_base::{BatchTime, Result};
+use waterclock_base::{BatchInterval, BatchTime, Result};
 use waterclock_engine::Engine;
 
 use super::Settled;
@@ -15,6 +15,10 @@ pub(crate) trait StreamState: Send + Sync {
 
     /// The batch `t` is over: what it changed becomes the state, or is dropped.
     fn settle(&self, t: BatchTime, how: Settled);
+
+    /// A batch covers several times, because ticks were merged or the program did not run: the times before
+    /// its last are none at which anything happens.
+    fn pass_over(&self, long: BatchInterval);
 
     /// Old datasets were let go of, and with them perhaps the last reader of an old version.
     fn forget(&self);
@@ -49,4 +53,6 @@ pub(crate) struct Restored {
     pub(crate) upto: BatchTime,
     /// Batches that failed.
     pub(crate) skipped: Vec<BatchTime>,
+    /// Batches that cover several times.
+    pub(crate) long: Vec<BatchInterval>,
 }

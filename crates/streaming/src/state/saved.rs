@@ -1,8 +1,9 @@
 //! Changes of state as bytes and back. The bytes are laid out in docs/format.md, "State rows".
 
-use waterclock_base::{BatchTime, Key, Record, Result, decode, encode};
+use waterclock_base::{BatchTime, Key, Record, Result, decode, encode, key_hash};
 
 use super::{Change, Changed, Delta, Entry, View};
+use crate::checkpoint::{Fault, planted};
 
 /// Bytes after which rows go into another piece.
 const PIECE: usize = 4 << 20;
@@ -44,7 +45,11 @@ pub(crate) fn write_view<K: Key, S: Record>(
     let mut bytes = Vec::new();
     head(&mut bytes)?;
     let mut outcome = Ok(());
+    let mut lost = None;
     let walked = view.for_each(|_, key, entry| {
+        if planted(Fault::LostKeyGroup) && *lost.get_or_insert(key_hash(key)) == key_hash(key) {
+            return Ok(());
+        }
         outcome = row(key, Some(entry), &mut bytes).and_then(|()| match bytes.len() >= PIECE {
             true => piece(std::mem::take(&mut bytes)).and_then(|()| head(&mut bytes)),
             false => Ok(()),

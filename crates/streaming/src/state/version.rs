@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Data, Key, Record, Result};
+use waterclock_base::{BatchInterval, BatchTime, Data, Key, Record, Result};
 
 use super::{StateStage, StateStore};
 use crate::graph::Settled;
@@ -23,11 +23,20 @@ struct State<K: Key, S: Record, M: Data> {
     settled: Option<BatchTime>,
     /// Times whose batch failed: they never get a version.
     skipped: BTreeSet<BatchTime>,
+    /// Batches that cover several times: only the last of these is one of a batch and gets a version.
+    long: Vec<BatchInterval>,
+}
+
+impl<K: Key, S: Record, M: Data> State<K, S, M> {
+    fn is_without_version(&self, time: BatchTime) -> bool {
+        self.skipped.contains(&time) || self.long.iter().any(|long| long.from < time && time < long.to)
+    }
 }
 
 impl<K: Key, S: Record, M: Data> Versions<K, S, M> {
     pub(crate) fn new(store: Arc<StateStore<K, S>>) -> Self {
-        let state = State { open: BTreeMap::new(), settled: None, skipped: BTreeSet::new() };
+        let state =
+            State { open: BTreeMap::new(), settled: None, skipped: BTreeSet::new(), long: Vec::new() };
         Versions { store, state: Mutex::new(state) }
     }
 
@@ -50,7 +59,7 @@ impl<K: Key, S: Record, M: Data> Versions<K, S, M> {
         for time in begin.to(t, slide) {
             let before = {
                 let state = lock(&self.state);
-                if state.open.contains_key(&time) || state.skipped.contains(&time) {
+                if state.open.contains_key(&time) || state.is_without_version(time) {
                     continue;
                 }
                 state.open.range(..time).next_back().map(|(_, stage)| stage.clone())
@@ -78,6 +87,11 @@ impl<K: Key, S: Record, M: Data> Versions<K, S, M> {
         let mut state = lock(&self.state);
         state.settled = Some(settled);
         state.skipped.extend(skipped.into_iter().filter(|skipped| *skipped > settled));
+    }
+
+    /// A batch covers several times.
+    pub(crate) fn pass_over(&self, long: BatchInterval) {
+        lock(&self.state).long.push(long);
     }
 
     /// The versions up to `t` that are made and not settled, oldest first.
@@ -120,6 +134,7 @@ impl<K: Key, S: Record, M: Data> Versions<K, S, M> {
         let mut state = lock(&self.state);
         let settled = state.settled;
         state.skipped.retain(|skipped| settled.is_none_or(|settled| *skipped > settled));
+        state.long.retain(|long| settled.is_none_or(|settled| long.to > settled));
         drop(state);
         self.store.fold();
     }

@@ -41,6 +41,7 @@ pub(super) const PARTS: &[Part] = &[
     Part { name: "golden-1", what: "real Spark's outputs, one thread", group: TESTS, run: || golden("1") },
     Part { name: "golden-2", what: "real Spark's outputs, two threads", group: TESTS, run: || golden("2") },
     Part { name: "golden-5", what: "real Spark's outputs, five threads", group: TESTS, run: || golden("5") },
+    Part { name: "simulation", what: "a thousand seeds under crashes", group: TESTS, run: simulation },
     Part { name: "hashtags", what: "three batches of the first example", group: TESTS, run: hashtags },
     Part { name: "word-count", what: "against tr, sort, uniq", group: TESTS, run: word_count::check },
     Part { name: "unsynced", what: "the disk that forgets", group: CRASHES, run: unsynced },
@@ -143,6 +144,10 @@ fn golden(threads: &str) -> Result<(), String> {
         Some(line) => Err(format!("`{line}`")),
         None => Err("the tool closes without a count".to_owned()),
     }
+}
+
+fn simulation() -> Result<(), String> {
+    crate::simulate::seeds("0..1000")
 }
 
 fn hashtags() -> Result<(), String> {

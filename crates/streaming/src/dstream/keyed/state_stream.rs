@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use waterclock_base::{
-    BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, SchemaChange, decode, group_of_hash,
-    key_hash, read_as,
+    BatchInterval, BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, SchemaChange, decode,
+    group_of_hash, key_hash, read_as,
 };
 use waterclock_engine::{Define, Engine, Keyed, Partitioner, PartitionerId, Rdd, StageOutput};
 
@@ -169,6 +169,10 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
         self.versions.settle(t, how);
     }
 
+    fn pass_over(&self, long: BatchInterval) {
+        self.versions.pass_over(long);
+    }
+
     fn forget(&self) {
         self.versions.forget();
     }
@@ -234,7 +238,7 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
     }
 
     fn restore(&self, restored: Restored) -> Result<()> {
-        let Restored { saved, changes, upto, skipped } = restored;
+        let Restored { saved, changes, upto, skipped, long } = restored;
         let mut version = saved.as_ref().and_then(|saved| saved.version);
         // A program that looks back further than the one that saved begins with what there is.
         let upto = version.map_or(upto, |version| version.max(upto));
@@ -274,6 +278,7 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
             self.versions.store().restore(version, deltas);
         }
         self.versions.resume(upto, skipped);
+        long.into_iter().for_each(|long| self.versions.pass_over(long));
         Ok(())
     }
 }

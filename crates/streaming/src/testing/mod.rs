@@ -18,6 +18,9 @@
 //! # Ok::<(), waterclock_base::Error>(())
 //! ```
 
+mod disk; // a disk that loses what it may
+mod simulation; // a program's life under crashes
+
 use std::fmt::Debug;
 use std::panic::Location;
 use std::path::PathBuf;
@@ -32,6 +35,11 @@ use waterclock_engine::{Engine, Rdd};
 use crate::context::{Builder, Stop, StreamingContext};
 use crate::dstream::{DStream, define};
 use crate::graph::{BatchCx, Derive, StreamCompute};
+
+#[cfg(feature = "planted-faults")]
+pub use crate::checkpoint::{Fault, plant};
+pub use disk::{Crash, Failure, SimDisk};
+pub use simulation::{SimFailure, SimJob, Simulation, Trace};
 
 /// Moves the time of one context.
 #[derive(Clone)]
