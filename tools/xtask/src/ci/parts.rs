@@ -37,6 +37,7 @@ pub(super) const PARTS: &[Part] = &[
     Part { name: "golden-2", what: "real Spark's outputs, two threads", group: TESTS, run: || golden("2") },
     Part { name: "golden-5", what: "real Spark's outputs, five threads", group: TESTS, run: || golden("5") },
     Part { name: "hashtags", what: "three batches of the first example", group: TESTS, run: hashtags },
+    Part { name: "postgres", what: "the sink with a real PostgreSQL", group: TESTS, run: postgres },
     Part { name: "word-count", what: "against tr, sort, uniq", group: TESTS, run: word_count::check },
 ];
 
@@ -64,8 +65,10 @@ fn features() -> Result<(), String> {
         "waterclock-engine",
         "-p",
         "waterclock-base",
+        "-p",
+        "waterclock-postgres",
     ];
-    for set in ["", "waterclock/testing"] {
+    for set in ["", "waterclock/testing", "waterclock/postgres"] {
         let lint = ["--no-default-features", "--features", set, "--", "-D", "warnings"];
         cargo(&[&["clippy", "--quiet"][..], &crates, &lint].concat())?;
     }
@@ -144,4 +147,9 @@ fn hashtags() -> Result<(), String> {
     let text = cargo_output(&[&args[..], &["--slide", "200", "--window", "1000"]].concat(), true)?;
     let shown = text.lines().filter(|line| line.contains('#')).count();
     if shown > 0 { Ok(()) } else { Err("it printed no hashtag".to_owned()) }
+}
+
+fn postgres() -> Result<(), String> {
+    let tests = ["test", "--quiet", "-p", "waterclock-postgres", "--features", "server-tests"];
+    cargo(&[&["xtask", "servers", "postgres", "--", "cargo"][..], &tests].concat())
 }

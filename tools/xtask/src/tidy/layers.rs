@@ -60,6 +60,10 @@ const LAYERS: &[Layers] = &[
             "testing",
         ],
     },
+    Layers {
+        sources: "crates/waterclock-postgres/src/",
+        order: &["error", "row", "table", "server", "sink"],
+    },
 ];
 
 /// Imports against the order that are meant: file, imported module, why.

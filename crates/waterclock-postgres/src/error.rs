@@ -1,0 +1,102 @@
+//! What can go wrong. No text holds a password: the server is told by host and port, and what the URL says is not
+//! repeated.
+
+use std::error::Error as StdError;
+use std::io;
+
+use postgres::error::SqlState;
+use waterclock_base::BoxError;
+
+/// Why a sink can't be made, or a batch not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostgresError {
+    /// A connection URL that can't be read.
+    #[error(
+        "the URL of the database can't be used: {why}; its form is postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    )]
+    Url {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+
+    /// A table or columns that can't be written to.
+    #[error("table {table}: {why}")]
+    Columns {
+        /// The table's name as it was given.
+        table: String,
+        /// What is wrong.
+        why: String,
+    },
+
+    /// A record that makes no row.
+    #[error("table {table}, record {record} of partition {partition}: {why}")]
+    Row {
+        /// The table's name as it was given.
+        table: String,
+        /// The partition of the batch's dataset.
+        partition: usize,
+        /// How many records lie before it in the partition.
+        record: usize,
+        /// What is wrong.
+        why: String,
+    },
+
+    /// A server that can't be reached, or refuses the user.
+    #[error("can't connect to PostgreSQL at {server}")]
+    Connect {
+        /// Host and port.
+        server: String,
+        /// What the system or the server said.
+        #[source]
+        source: BoxError,
+    },
+
+    /// A statement that failed; its transaction has no effect.
+    #[error("PostgreSQL at {server} can't {what} for table {table}")]
+    Statement {
+        /// Host and port.
+        server: String,
+        /// The table's name as it was given.
+        table: String,
+        /// What was tried.
+        what: &'static str,
+        /// What the system or the server said.
+        #[source]
+        source: BoxError,
+    },
+}
+
+impl PostgresError {
+    /// Whether the same may succeed later: the server is away, starts or stops, or was asked by too many at once.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            PostgresError::Connect { source, .. } | PostgresError::Statement { source, .. } => {
+                passes(source.as_ref())
+            }
+            _ => false,
+        }
+    }
+}
+
+fn passes(source: &(dyn StdError + Send + Sync + 'static)) -> bool {
+    let Some(error) = source.downcast_ref::<postgres::Error>() else {
+        // The writer of a COPY wraps the client's errors.
+        let inner = source.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        return inner.is_none_or(passes);
+    };
+    match error.code() {
+        Some(code) => PASSING.contains(code) || code.code().starts_with("08"),
+        None => error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>()),
+    }
+}
+
+/// Refusals that end by themselves. Class 08, trouble with the connection, is one of them too.
+const PASSING: &[SqlState] = &[
+    SqlState::ADMIN_SHUTDOWN,
+    SqlState::CRASH_SHUTDOWN,
+    SqlState::CANNOT_CONNECT_NOW,
+    SqlState::TOO_MANY_CONNECTIONS,
+    SqlState::T_R_SERIALIZATION_FAILURE,
+    SqlState::T_R_DEADLOCK_DETECTED,
+];
