@@ -38,6 +38,7 @@ pub(super) const PARTS: &[Part] = &[
     Part { name: "golden-5", what: "real Spark's outputs, five threads", group: TESTS, run: || golden("5") },
     Part { name: "hashtags", what: "three batches of the first example", group: TESTS, run: hashtags },
     Part { name: "postgres", what: "the sink with a real PostgreSQL", group: TESTS, run: postgres },
+    Part { name: "torture-pg", what: "PostgreSQL, killed", group: TESTS, run: torture_postgres },
     Part { name: "word-count", what: "against tr, sort, uniq", group: TESTS, run: word_count::check },
 ];
 
@@ -119,7 +120,8 @@ fn packages() -> Result<(), String> {
 }
 
 fn examples() -> Result<(), String> {
-    cargo(&["build", "--quiet", "--release", "-p", "waterclock-examples", "--examples"])
+    let features = ["--features", "postgres", "--examples"];
+    cargo(&[&["build", "--quiet", "--release", "-p", "waterclock-examples"][..], &features].concat())
 }
 
 fn benches() -> Result<(), String> {
@@ -152,4 +154,8 @@ fn hashtags() -> Result<(), String> {
 fn postgres() -> Result<(), String> {
     let tests = ["test", "--quiet", "-p", "waterclock-postgres", "--features", "server-tests"];
     cargo(&[&["xtask", "servers", "postgres", "--", "cargo"][..], &tests].concat())
+}
+
+fn torture_postgres() -> Result<(), String> {
+    cargo(&["xtask", "torture-postgres", "--kills", "20"])
 }
