@@ -20,6 +20,13 @@ pub enum PostgresError {
         why: &'static str,
     },
 
+    /// Certificates that can't be trusted or read.
+    #[error("no encrypted connection can be made: {why}")]
+    Tls {
+        /// What is wrong.
+        why: String,
+    },
+
     /// A table or columns that can't be written to.
     #[error("table {table}: {why}")]
     Columns {
@@ -82,13 +89,18 @@ impl PostgresError {
 fn passes(source: &(dyn StdError + Send + Sync + 'static)) -> bool {
     let Some(error) = source.downcast_ref::<postgres::Error>() else {
         // The writer of a COPY wraps the client's errors.
-        let inner = source.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        return inner.is_none_or(passes);
+        let writing = source.downcast_ref::<io::Error>();
+        return writing.is_some_and(|error| error.get_ref().is_none_or(passes));
     };
     match error.code() {
         Some(code) => PASSING.contains(code) || code.code().starts_with("08"),
-        None => error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>()),
+        None => error.is_closed() || error.source().is_some_and(is_trouble),
     }
+}
+
+/// Whether it is the network's or the system's; a certificate that is refused comes as bad data.
+fn is_trouble(cause: &(dyn StdError + 'static)) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() != io::ErrorKind::InvalidData)
 }
 
 /// Refusals that end by themselves. Class 08, trouble with the connection, is one of them too.

@@ -24,10 +24,15 @@
 //! ssc.await_termination()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The feature `tls` adds `PostgresSink::tls`, for encrypted connections.
 
 mod error; // what can go wrong
 mod row; // a record as a line of COPY
 mod table; // names, and the statements made of them
+
+#[cfg(feature = "tls")]
+mod tls; // encryption
 
 mod server; // where the database is, and connections to it
 

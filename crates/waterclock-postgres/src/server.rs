@@ -25,6 +25,8 @@ pub(crate) struct Server {
     config: Config,
     /// Host and port, for errors.
     pub(crate) label: String,
+    #[cfg(feature = "tls")]
+    tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
 }
 
 impl Server {
@@ -60,13 +62,33 @@ impl Server {
         if config.get_application_name().is_none() {
             config.application_name("waterclock");
         }
-        Ok(Server { config, label })
+        Ok(Server {
+            config,
+            label,
+            #[cfg(feature = "tls")]
+            tls: None,
+        })
+    }
+
+    /// Connects with encryption or not at all.
+    #[cfg(feature = "tls")]
+    pub(crate) fn encrypt(&mut self, tls: tokio_postgres_rustls::MakeRustlsConnect) {
+        self.config.ssl_mode(postgres::config::SslMode::Require);
+        self.tls = Some(tls);
+    }
+
+    fn open(&self) -> Result<Client, postgres::Error> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return self.config.connect(tls.clone());
+        }
+        self.config.connect(NoTls)
     }
 
     /// Connects, and makes the table of marks where it is missing.
     pub(crate) fn connect(&self) -> Result<Client, PostgresError> {
         let failed = |source| PostgresError::Connect { server: self.label.clone(), source: Box::new(source) };
-        let mut client = self.config.connect(NoTls).map_err(failed)?;
+        let mut client = self.open().map_err(failed)?;
         client.execute(DURABLE, &[]).map_err(failed)?;
         // Looked for first: a user who may not create tables can use one that is there.
         let has_marks: bool = client.query_one(FIND_MARKS, &[]).map_err(failed)?.get(0);

@@ -36,8 +36,8 @@ const PIECE: usize = 64 << 10;
 /// as `%40` and so on. One connection is opened with the first batch and used for all of them. Where the server is
 /// away or restarts, the batch is tried again for [`retry_for`](Self::retry_for).
 ///
-/// The connection is not encrypted: use it on the same machine, in a network that is trusted, or through a tunnel. A
-/// URL with `sslmode=require` is refused by the first batch.
+/// The connection is not encrypted, unless the feature `tls` (of the facade: `postgres-tls`) is on and `tls` is called.
+/// Without it a URL with `sslmode=require` makes the first batch fail.
 ///
 /// # Recovery
 /// [`SinkClass::Transactional`]: exactly once. A batch that is run again after a crash finds its mark and is left as
@@ -149,6 +149,27 @@ impl<T> PostgresSink<T> {
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
         self
+    }
+
+    /// Encrypts the connection. A server is refused that has no encryption, or no certificate for the URL's host
+    /// that is signed by one of `trusted`, in PEM form, or of the system's where that is none. (Feature `tls`.)
+    ///
+    /// ```no_run
+    /// # use waterclock_postgres::{PostgresError, PostgresSink};
+    /// # let url = "postgres://writer@db.example/words";
+    /// let sink = PostgresSink::new(url, "words", ["word"], |word: &String, row| {
+    ///     row.value(word);
+    /// })?
+    /// .tls(None)?;
+    /// # Ok::<(), PostgresError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PostgresError::Tls`] when the certificates can't be read, or there are none.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, trusted: Option<&[u8]>) -> Result<Self, PostgresError> {
+        self.server.encrypt(crate::tls::connector(trusted)?);
+        Ok(self)
     }
 
     /// Writes the batch, by a connection that is there or a new one.

@@ -8,7 +8,9 @@ use waterclock_postgres::PostgresSink;
 use waterclock_streaming::testing;
 use waterclock_streaming::{BatchMark, BatchSink, SinkClass, Stop};
 
-use crate::database::{alone, control, create, mark, marks, may_pass, pairs, rows, shared, text, write};
+use crate::database::{
+    alone, client, control, create, mark, marks, may_pass, pairs, rows, shared, text, write,
+};
 
 type Pair = (&'static str, i64);
 
@@ -84,6 +86,45 @@ fn runs_without_a_checkpoint_are_not_taken_for_one_another() {
         ssc.stop(Stop::Now).unwrap();
     }
     assert_eq!(rows("forgetful"), ["(a,1)", "(a,1)"]);
+}
+
+/// Makes a key and a certificate for itself, in the directory of the server and by it.
+const ENCRYPT: &str = "COPY (SELECT 1) TO PROGRAM 'openssl req -x509 -newkey rsa:2048 -nodes -days 2 \
+    -subj /CN=waterclock -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
+    -keyout server.key -out server.crt 2>&1 && chmod 600 server.key'";
+
+#[test]
+fn encrypted_is_encrypted_and_a_stranger_is_refused() {
+    let _server = alone();
+    create("encrypted", "word text, n bigint");
+    let batch = mark("encrypted", 1);
+    let certificates = |pem: &[u8]| pairs("encrypted").tls(Some(pem)).unwrap();
+    client().batch_execute(ENCRYPT).unwrap();
+    let own: String = client().query_one("SELECT pg_read_file('server.crt')", &[]).unwrap().get(0);
+    let error = write(&certificates(own.as_bytes()), &batch, vec![vec![("a", 0)]]).unwrap_err();
+    assert!(text(&error).contains("does not support TLS"), "{}", text(&error));
+
+    client().batch_execute("ALTER SYSTEM SET ssl = on").unwrap();
+    control("restart");
+    // Whoever is not encrypted can't write.
+    let only = "CREATE OR REPLACE FUNCTION encrypted_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            ASSERT (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), 'not encrypted'; RETURN NEW; END $$;
+        CREATE TRIGGER encrypted_only BEFORE INSERT ON encrypted FOR EACH ROW EXECUTE FUNCTION encrypted_only()";
+    client().batch_execute(only).unwrap();
+    let error = write(&pairs("encrypted"), &batch, vec![vec![("a", 1)]]).unwrap_err();
+    assert!(text(&error).contains("not encrypted"), "{}", text(&error));
+    write(&certificates(own.as_bytes()), &batch, vec![vec![("a", 2)]]).unwrap();
+    assert_eq!(rows("encrypted"), ["(a,2)"]);
+
+    // Another certificate of the same name is another one.
+    client().batch_execute(&ENCRYPT.replace("server.", "stranger.")).unwrap();
+    let other: String = client().query_one("SELECT pg_read_file('stranger.crt')", &[]).unwrap().get(0);
+    let error =
+        write(&certificates(other.as_bytes()), &mark("encrypted", 2), vec![vec![("a", 3)]]).unwrap_err();
+    assert!(text(&error).contains("invalid peer certificate"), "{}", text(&error));
+    assert!(!may_pass(&error), "a certificate does not become good by waiting: {}", text(&error));
+    client().batch_execute("ALTER SYSTEM RESET ssl").unwrap();
+    control("restart");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn features() -> Result<(), String> {
         "-p",
         "waterclock-postgres",
     ];
-    for set in ["", "waterclock/testing", "waterclock/postgres"] {
+    for set in ["", "waterclock/testing", "waterclock/postgres", "waterclock/postgres-tls"] {
         let lint = ["--no-default-features", "--features", set, "--", "-D", "warnings"];
         cargo(&[&["clippy", "--quiet"][..], &crates, &lint].concat())?;
     }

@@ -62,7 +62,7 @@ const LAYERS: &[Layers] = &[
     },
     Layers {
         sources: "crates/waterclock-postgres/src/",
-        order: &["error", "row", "table", "server", "sink"],
+        order: &["error", "row", "table", "tls", "server", "sink"],
     },
 ];
 
