@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use waterclock::postgres::PostgresSink;
 use waterclock::prelude::*;
-use waterclock::{BoxError, FileOptions};
+use waterclock::{BoxError, FileOptions, State, StateSpec};
 use waterclock_examples::{Args, run};
 
 const HELP: &str = "\
@@ -50,11 +50,13 @@ fn program(options: &Options, builder: waterclock::Builder) -> Result<StreamingC
     let ssc = builder.app_name("postgres_word_count").batch_interval(options.batch).build()?;
     let files = ssc.text_file_stream_with(&options.input, FileOptions::new().any_age())?.named("files");
     let counts = files.words().map(|word| (word, 1u64)).reduce_by_key(|a, b| a + b);
-    let totals = counts
-        .update_state_by_key(|new: Vec<u64>, total: Option<u64>| {
-            Some(total.unwrap_or(0) + new.iter().sum::<u64>())
-        })
-        .named("totals");
+    // Only the totals that the batch changed: a batch costs what is in it, however many words there were before.
+    let adding = StateSpec::function(|_, word: &Text, count: Option<u64>, total: &mut State<'_, u64>| {
+        let sum = total.get().copied().unwrap_or(0) + count?;
+        total.update(sum);
+        Some((word.clone(), sum))
+    });
+    let totals = counts.map_with_state(adding).named("totals").stream();
 
     let patience = Duration::from_secs(60);
     let sink = |table, column| {

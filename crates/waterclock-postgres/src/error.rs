@@ -8,6 +8,16 @@ use postgres::error::SqlState;
 use waterclock_base::BoxError;
 
 /// Why a sink can't be made, or a batch not be written.
+///
+/// ```
+/// use waterclock_postgres::{PostgresError, PostgresSink};
+/// let sink = PostgresSink::new("postgres://me:secret@localhost/db", "words", ["word", "word"], |word: &String, row| {
+///     row.value(word).value(word);
+/// });
+/// let error = sink.err().unwrap();
+/// assert_eq!(error.to_string(), "table words: `word` is named twice");
+/// assert!(!error.may_pass());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresError {

@@ -8,7 +8,21 @@ use std::fmt::{self, Display, Write};
 /// COPY. So everything that prints itself in a form that the server knows can be a value: numbers, `bool`, text,
 /// identifiers, times. No text has a meaning of its own: whatever is in a string arrives as it is.
 ///
-/// A string with the character NUL is refused, since no text of PostgreSQL can hold it.
+/// A string with the character NUL is refused, since no text of PostgreSQL can hold it; so is a record with more or
+/// fewer values than there are columns. Either fails the record's batch with
+/// [`PostgresError::Row`](crate::PostgresError::Row).
+///
+/// ```
+/// use waterclock_postgres::{PostgresError, PostgresSink};
+/// struct Upload { id: u64, name: Option<String>, sha: [u8; 20] }
+/// # let url = "postgres://writer@localhost/files";
+/// // CREATE TABLE uploads (id bigint, name text, sha bytea, checked_at timestamptz)
+/// let columns = ["id", "name", "sha", "checked_at"];
+/// let sink = PostgresSink::new(url, "uploads", columns, |upload: &Upload, row| {
+///     row.value(upload.id).option(upload.name.as_ref()).bytes(&upload.sha).null();
+/// })?;
+/// # Ok::<(), PostgresError>(())
+/// ```
 #[derive(Default)]
 pub struct Row {
     line: Vec<u8>,
@@ -19,7 +33,7 @@ pub struct Row {
 impl Row {
     /// The next column's value.
     ///
-    /// ```no_run
+    /// ```
     /// # use waterclock_postgres::{PostgresError, PostgresSink};
     /// let url = "postgres://writer@localhost/weather";
     /// let sink = PostgresSink::new(url, "readings", ["station", "celsius"], |reading: &(String, f64), row| {
