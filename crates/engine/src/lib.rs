@@ -53,4 +53,4 @@ pub use shared::{Accumulator, Broadcast, Updates};
 pub use shuffle::{Combine, ExpectedKeys, Merge};
 pub use stage::{Claim, StageOutput, TaskOutput};
 pub use table::Table;
-pub use task::{TaskCx, ThreadPool, panic_message};
+pub use task::{TaskCx, TaskHelper, ThreadPool, panic_message};

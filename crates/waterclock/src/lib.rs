@@ -28,10 +28,14 @@
 //! - [`Text`] is the record type of text sources;
 //! - [`Error`] tells what was wrong, where, and what to do.
 //!
+//! With the feature `postgres`, `waterclock::postgres` writes batches into PostgreSQL.
+//!
 //! This crate has no code of its own: it gathers what a program needs.
 
 pub use waterclock_base::*;
 pub use waterclock_engine::*;
+#[cfg(feature = "postgres")]
+pub use waterclock_postgres as postgres;
 pub use waterclock_streaming::*;
 
 /// What nearly every program needs.

@@ -12,6 +12,7 @@ mod source; // Rust as text
 mod test_list; // which test covers which behaviour
 mod tidy; // what no compiler checks
 mod torture; // a program is killed again and again
+mod torture_postgres; // a program killed again and again, its tables compared
 mod workspace; // the project's files
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ cargo xtask COMMAND
   simulate ..    programs through crashes: `--seeds A..B`
   tidy           sizes, layers, seams, words, lists (also a test under `cargo test`)
   torture ..     kills a program again and again and checks what it counted; `torture` alone tells more
+  torture-postgres --kills N
+                 kills `postgres_word_count` and its server again and again, and compares its tables
   tests          writes docs/tests.md: which test covers which behaviour
   help           this text";
 
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let rest = args.get(1..).unwrap_or_default();
     let outcome = match args.first().map(String::as_str) {
         Some("servers") => return exit(servers::run(rest)),
+        Some("torture-postgres") => return exit(torture_postgres::run(rest)),
         Some("bench") => bench::run(rest),
         Some("ci") => ci::run(rest),
         Some("simulate") => simulate::run(rest),

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex};
 
 use waterclock_base::Data;
@@ -88,6 +89,18 @@ impl<A: Data, V: Send + 'static> Accumulator<A, V> {
 pub struct Updates(BTreeMap<u64, Box<dyn Update>>);
 
 impl Updates {
+    /// Takes what another thread of the same task added later.
+    pub(crate) fn append(&mut self, later: Updates) {
+        for (id, mut update) in later.0 {
+            match self.0.entry(id) {
+                Entry::Occupied(known) => known.into_mut().append(update.as_any()),
+                Entry::Vacant(free) => {
+                    free.insert(update);
+                }
+            }
+        }
+    }
+
     /// Adds everything to the totals.
     pub(crate) fn apply(self) {
         for update in self.0.into_values() {
@@ -98,6 +111,8 @@ impl Updates {
 
 trait Update: Send {
     fn as_any(&mut self) -> &mut dyn Any;
+    /// Takes the values of another one for the same accumulator.
+    fn append(&mut self, later: &mut dyn Any);
     fn apply(self: Box<Self>);
 }
 
@@ -109,6 +124,12 @@ struct Pending<A, V> {
 impl<A: Data, V: Send + 'static> Update for Pending<A, V> {
     fn as_any(&mut self) -> &mut dyn Any {
         self
+    }
+
+    fn append(&mut self, later: &mut dyn Any) {
+        if let Some(later) = later.downcast_mut::<Self>() {
+            self.values.append(&mut later.values);
+        }
     }
 
     fn apply(self: Box<Self>) {

@@ -1,5 +1,6 @@
 //! A task: one partition of one stage, and what it may know while it runs.
 
+mod helper;
 mod pool;
 mod run;
 
@@ -13,6 +14,7 @@ use crate::chunk::{Emit, Halt, Sink, Step};
 use crate::context::Engine;
 use crate::shared::Updates;
 
+pub use helper::TaskHelper;
 pub use pool::ThreadPool;
 pub use run::panic_message;
 pub(crate) use run::{in_task, run_task, with_current_updates};

@@ -29,14 +29,19 @@ pub(crate) fn in_task() -> bool {
 )]
 pub(crate) fn with_current_updates<R>(f: impl FnOnce(&mut Updates) -> R) -> Option<R> {
     let current = CURRENT.get();
-    // SAFETY: the pointer is set by `run_task` to a context that it borrows until it resets the pointer,
-    // on this same thread, also when the task panics.
+    // SAFETY: the pointer is set by `inside` to a context that it borrows until it resets the pointer,
+    // on this same thread, also when the closure panics.
     let cx = unsafe { current.as_ref() }?;
     Some(f(&mut cx.updates.borrow_mut()))
 }
 
 /// Runs one partition of a stage, turning a panic into an error.
 pub(crate) fn run_task(stage: &dyn StageOutput, cx: &TaskCx) -> Step<TaskOutput> {
+    inside(cx, || stage.run(cx.id.partition.0, cx)).unwrap_or_else(|panic| Err(Halt::from(panic)))
+}
+
+/// Runs `f` as a part of the task, turning a panic into an error.
+pub(super) fn inside<R>(cx: &TaskCx, f: impl FnOnce() -> R) -> Result<R, Error> {
     struct Reset(*const TaskCx);
     impl Drop for Reset {
         fn drop(&mut self) {
@@ -44,10 +49,7 @@ pub(crate) fn run_task(stage: &dyn StageOutput, cx: &TaskCx) -> Step<TaskOutput>
         }
     }
     let _reset = Reset(CURRENT.replace(cx));
-    match catch_unwind(AssertUnwindSafe(|| stage.run(cx.id.partition.0, cx))) {
-        Ok(step) => step,
-        Err(panic) => Err(Halt::from(Error::Panic { message: panic_message(panic) })),
-    }
+    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| Error::Panic { message: panic_message(panic) })
 }
 
 /// What a panic said. Takes the panic, since what a program throws may itself panic when it is dropped.

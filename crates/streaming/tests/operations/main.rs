@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by a panic")]
 
 mod basic; // one batch at a time
+mod blocking; // closures that wait, several at once
 mod files; // what is saved
 mod joins; // two streams
 mod kept; // what is remembered, persisted and let go

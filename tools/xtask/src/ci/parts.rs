@@ -43,6 +43,8 @@ pub(super) const PARTS: &[Part] = &[
     Part { name: "golden-5", what: "real Spark's outputs, five threads", group: TESTS, run: || golden("5") },
     Part { name: "simulation", what: "a thousand seeds under crashes", group: TESTS, run: simulation },
     Part { name: "hashtags", what: "three batches of the first example", group: TESTS, run: hashtags },
+    Part { name: "postgres", what: "the sink with a real PostgreSQL", group: TESTS, run: postgres },
+    Part { name: "torture-pg", what: "PostgreSQL, killed", group: TESTS, run: torture_postgres },
     Part { name: "word-count", what: "against tr, sort, uniq", group: TESTS, run: word_count::check },
     Part { name: "unsynced", what: "the disk that forgets", group: CRASHES, run: unsynced },
     Part { name: "torture", what: "a program is killed 120 times", group: CRASHES, run: kill_often },
@@ -72,12 +74,24 @@ fn features() -> Result<(), String> {
         "waterclock-engine",
         "-p",
         "waterclock-base",
+        "-p",
+        "waterclock-postgres",
     ];
-    for set in ["", "waterclock/testing", "waterclock/kill-points"] {
+    let sets = [
+        "",
+        "waterclock/testing",
+        "waterclock/kill-points",
+        "waterclock/postgres",
+        "waterclock/postgres-tls",
+    ];
+    for set in sets {
         let lint = ["--no-default-features", "--features", set, "--", "-D", "warnings"];
         cargo(&[&["clippy", "--quiet"][..], &crates, &lint].concat())?;
     }
-    Ok(())
+    // What the workspace's lints leave out.
+    let connectors = ["clippy", "--quiet", "-p", "waterclock-postgres", "-p", "waterclock-examples"];
+    let all = ["--features", "waterclock-postgres/server-tests,waterclock-examples/postgres"];
+    cargo(&[&connectors[..], &["--all-targets"], &all, &["--", "-D", "warnings"]].concat())
 }
 
 /// Every package takes the oldest compiler from the workspace, which names one.
@@ -124,7 +138,8 @@ fn packages() -> Result<(), String> {
 }
 
 fn examples() -> Result<(), String> {
-    cargo(&["build", "--quiet", "--release", "-p", "waterclock-examples", "--examples"])
+    let features = ["--features", "postgres", "--examples"];
+    cargo(&[&["build", "--quiet", "--release", "-p", "waterclock-examples"][..], &features].concat())
 }
 
 fn benches() -> Result<(), String> {
@@ -170,4 +185,13 @@ fn kill_often() -> Result<(), String> {
         torture(&torture::Options { kills: 60, seed: 1, state: None, unsynced })?;
     }
     Ok(())
+}
+
+fn postgres() -> Result<(), String> {
+    let tests = ["test", "--quiet", "-p", "waterclock-postgres", "--features", "server-tests"];
+    cargo(&[&["xtask", "servers", "postgres", "--", "cargo"][..], &tests].concat())
+}
+
+fn torture_postgres() -> Result<(), String> {
+    cargo(&["xtask", "torture-postgres", "--kills", "20"])
 }

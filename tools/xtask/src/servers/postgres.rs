@@ -51,6 +51,11 @@ pub(super) fn start() -> Result<Server, String> {
     Server::start("postgres", guard, address, launch, answers)
 }
 
+/// One of the programs that come with the server.
+pub(crate) fn program(name: &str) -> Result<PathBuf, String> {
+    programs().map(|programs| programs.join(name))
+}
+
 /// The directory of the server's programs, installed if there is none.
 fn programs() -> Result<PathBuf, String> {
     if let Some(found) = find() {

@@ -70,6 +70,10 @@ const LAYERS: &[Layers] = &[
             "testing",
         ],
     },
+    Layers {
+        sources: "crates/waterclock-postgres/src/",
+        order: &["error", "row", "table", "tls", "server", "sink"],
+    },
 ];
 
 /// Imports against the order that are meant: file, imported module, why.

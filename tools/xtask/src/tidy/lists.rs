@@ -1,5 +1,5 @@
-//! What the lists claim must exist: each `[x]` of docs/parity.md names a test, and docs/tests.md is what the
-//! tests say.
+//! What the lists claim must exist: each `[x]` of docs/parity.md names a test, docs/scorecard.md names tests that
+//! are there, and docs/tests.md is what the tests say.
 
 use std::collections::HashSet;
 
@@ -8,6 +8,7 @@ use crate::test_list;
 use crate::tidy::Project;
 
 const PARITY: &str = "docs/parity.md";
+const SCORECARD: &str = "docs/scorecard.md";
 
 pub(crate) fn check(project: &Project) -> Vec<String> {
     let mut found = test_list::check(project);
@@ -27,6 +28,10 @@ pub(crate) fn check(project: &Project) -> Vec<String> {
         for name in named.iter().filter(|name| !tests.contains(**name)) {
             found.push(format!("{place}: there is no test `{name}`"));
         }
+    }
+    for (number, line) in project.document(SCORECARD).lines().enumerate() {
+        let missing = named(line).into_iter().filter(|name| !tests.contains(*name));
+        found.extend(missing.map(|name| format!("{SCORECARD}:{}: there is no test `{name}`", number + 1)));
     }
     found
 }
@@ -61,10 +66,16 @@ mod tests {
         let source = Source::new(Path::new("a.rs"), "#[test]\nfn is_there() {}".to_owned());
         let parity =
             "- [x] one — `a.rs::is_there`\n- [x] two — `a.rs::is_not`\n- [x] three\n- [-] four\n- [?] five\n";
-        let documents = vec![(PARITY.to_owned(), parity.to_owned())];
+        let scorecard = "| `a.rs::is_there` |\n| `a.rs::is_there`, `a.rs::is_gone` |\n";
+        let documents =
+            vec![(PARITY.to_owned(), parity.to_owned()), (SCORECARD.to_owned(), scorecard.to_owned())];
         let found = check(&Project { sources: vec![source], documents });
         let lines: Vec<_> = found.iter().filter(|line| line.starts_with(PARITY)).collect();
         assert_eq!(lines.len(), 4, "{lines:?}");
         assert!(lines[0].contains(":2: there is no test `a.rs::is_not`"), "{lines:?}");
+        assert!(
+            found.contains(&"docs/scorecard.md:2: there is no test `a.rs::is_gone`".to_owned()),
+            "{found:?}"
+        );
     }
 }

@@ -8,6 +8,7 @@ mod words;
 
 // Record by record, where a closure may refuse one.
 mod drops; // what was left out, counted once
+mod map_blocking; // several at a time, on threads of its own
 mod rejected;
 mod try_map;
 
