@@ -89,6 +89,10 @@ impl Cutter {
     /// # Errors
     /// When the brokers don't answer, or have not what is to be read.
     pub(crate) fn begin(&self, brokers: &Overview, has_past: bool) -> Result<(), KafkaError> {
+        if self.wishes.start == Start::Group && self.wishes.group.is_none() {
+            let why = "`Start::Group` needs `commit_to_group`".to_owned();
+            return Err(KafkaError::Setting { name: "start".to_owned(), why });
+        }
         let partitions = brokers.partitions()?;
         if let Some(missing) = brokers.missing(&partitions)
             && !(has_past && self.skips())
@@ -116,11 +120,10 @@ impl Cutter {
                 Ok(begins)
             }
             Start::Group => {
-                let why = "`Start::Group` needs `commit_to_group`".to_owned();
-                let group = self.wishes.group.as_deref();
-                let group = group.ok_or_else(|| KafkaError::Setting { name: "start".to_owned(), why })?;
                 let mut begins = brokers.begins(of.iter())?;
-                begins.extend(brokers.committed(of.iter(), group)?);
+                if let Some(group) = &self.wishes.group {
+                    begins.extend(brokers.committed(of.iter(), group)?);
+                }
                 Ok(begins)
             }
         }

@@ -145,7 +145,9 @@ impl<F> KafkaSink<F> {
 
     /// The name of the batch is kept beside the topic, so that it must be there.
     fn find_topic(&self, producer: &BaseProducer, deadline: &Deadline) -> Result<(), KafkaError> {
-        let metadata = producer.client().fetch_metadata(Some(&self.topic), deadline.left());
+        // At the very end too the answer is waited for, which says more than that there was none.
+        let patience = deadline.left().max(Duration::from_secs(1));
+        let metadata = producer.client().fetch_metadata(Some(&self.topic), patience);
         let metadata = metadata.map_err(|cause| self.cluster.failed("asking for the topic", cause))?;
         let is_there = metadata.topics().iter().any(|topic| !topic.partitions().is_empty());
         if is_there {
@@ -252,8 +254,12 @@ where
                 },
             };
             let Err(error) = tried else { return Ok(()) };
+            if is_taken_over(&error) {
+                *state = State::TakenOver;
+                continue;
+            }
             // A new producer ends what this one has begun and then asks: so it is known whether the batch is there.
-            *state = if is_taken_over(&error) { State::TakenOver } else { State::Apart };
+            *state = State::Apart;
             if deadline.has_passed() || is_final(&error) {
                 return Err(error.into());
             }
@@ -285,7 +291,6 @@ fn is_taken_over(error: &KafkaError) -> bool {
 /// Whether trying again is of no use.
 fn is_final(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Setting { .. })
-        || is_taken_over(error)
         || matches!(
             code(error),
             Some(
