@@ -26,6 +26,7 @@
 //! - [`DStream`] is a live stream: one dataset for each batch;
 //! - [`Rdd`] is a dataset, which can also be used without any stream, from an [`Engine`];
 //! - [`Text`] is the record type of text sources;
+//! - `kafka`, with the feature of this name, has streams from topics of Apache Kafka and batches into topics;
 //! - [`Error`] tells what was wrong, where, and what to do.
 //!
 //! This crate has no code of its own: it gathers what a program needs.
@@ -33,6 +34,9 @@
 pub use waterclock_base::*;
 pub use waterclock_engine::*;
 pub use waterclock_streaming::*;
+
+#[cfg(feature = "kafka")]
+pub use waterclock_kafka as kafka;
 
 /// What nearly every program needs.
 pub mod prelude {

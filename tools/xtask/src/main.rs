@@ -10,6 +10,7 @@ mod servers; // real servers for tests
 mod source; // Rust as text
 mod test_list; // which test covers which behaviour
 mod tidy; // what no compiler checks
+mod torture_kafka; // a program between two topics, killed again and again
 mod workspace; // the project's files
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ cargo xtask COMMAND
   ci [PART ..]   the outer ring: every part, or the ones named; `ci list` names them
   servers ..     runs a command with real servers: Kafka, PostgreSQL; `servers` alone tells more
   tidy           sizes, layers, seams, words, lists (also a test under `cargo test`)
+  torture-kafka --kills N [--seed S]
+                 kills `kafka_word_count` and its broker again and again, and compares its topics
   tests          writes docs/tests.md: which test covers which behaviour
   help           this text";
 
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let rest = args.get(1..).unwrap_or_default();
     let outcome = match args.first().map(String::as_str) {
         Some("servers") => return exit(servers::run(rest)),
+        Some("torture-kafka") => return exit(torture_kafka::run(rest)),
         Some("bench") => bench::run(rest),
         Some("ci") => ci::run(rest),
         Some("tidy") => tidy_up(),

@@ -18,10 +18,14 @@ pub(super) struct Part {
 
 const BUILD: usize = 0;
 const TESTS: usize = 1;
+const SERVERS: usize = 2;
 
 /// The shares of the time: name and limit.
-pub(super) const GROUPS: &[(&str, Duration)] =
-    &[("build and lints", Duration::from_secs(25 * 60)), ("tests and golden", Duration::from_secs(10 * 60))];
+pub(super) const GROUPS: &[(&str, Duration)] = &[
+    ("build and lints", Duration::from_secs(25 * 60)),
+    ("tests and golden", Duration::from_secs(10 * 60)),
+    ("real servers", Duration::from_secs(20 * 60)),
+];
 
 pub(super) const PARTS: &[Part] = &[
     Part { name: "fmt", what: "the formatter has nothing to change", group: BUILD, run: fmt },
@@ -38,6 +42,8 @@ pub(super) const PARTS: &[Part] = &[
     Part { name: "golden-5", what: "real Spark's outputs, five threads", group: TESTS, run: || golden("5") },
     Part { name: "hashtags", what: "three batches of the first example", group: TESTS, run: hashtags },
     Part { name: "word-count", what: "against tr, sort, uniq", group: TESTS, run: word_count::check },
+    Part { name: "kafka", what: "source and sink with a real Kafka", group: SERVERS, run: kafka },
+    Part { name: "torture-kafka", what: "Kafka to Kafka, killed", group: SERVERS, run: torture_kafka },
 ];
 
 fn fmt() -> Result<(), String> {
@@ -64,8 +70,10 @@ fn features() -> Result<(), String> {
         "waterclock-engine",
         "-p",
         "waterclock-base",
+        "-p",
+        "waterclock-kafka",
     ];
-    for set in ["", "waterclock/testing"] {
+    for set in ["", "waterclock/testing", "waterclock/kafka"] {
         let lint = ["--no-default-features", "--features", set, "--", "-D", "warnings"];
         cargo(&[&["clippy", "--quiet"][..], &crates, &lint].concat())?;
     }
@@ -116,11 +124,12 @@ fn packages() -> Result<(), String> {
 }
 
 fn examples() -> Result<(), String> {
-    cargo(&["build", "--quiet", "--release", "-p", "waterclock-examples", "--examples"])
+    let features = ["--features", "kafka", "--examples"];
+    cargo(&[&["build", "--quiet", "--release", "-p", "waterclock-examples"][..], &features].concat())
 }
 
 fn benches() -> Result<(), String> {
-    cargo(&["build", "--quiet", "--release", "-p", "waterclock-bench"])
+    cargo(&["build", "--quiet", "--release", "-p", "waterclock-bench", "--features", "kafka"])
 }
 
 fn conformance() -> Result<(), String> {
@@ -144,4 +153,13 @@ fn hashtags() -> Result<(), String> {
     let text = cargo_output(&[&args[..], &["--slide", "200", "--window", "1000"]].concat(), true)?;
     let shown = text.lines().filter(|line| line.contains('#')).count();
     if shown > 0 { Ok(()) } else { Err("it printed no hashtag".to_owned()) }
+}
+
+fn kafka() -> Result<(), String> {
+    let tests = ["test", "--quiet", "-p", "waterclock-kafka", "--features", "server-tests"];
+    cargo(&[&["xtask", "servers", "kafka", "--", "cargo"][..], &tests].concat())
+}
+
+fn torture_kafka() -> Result<(), String> {
+    cargo(&["xtask", "torture-kafka", "--kills", "20"])
 }

@@ -60,6 +60,13 @@ const LAYERS: &[Layers] = &[
             "testing",
         ],
     },
+    Layers {
+        sources: "crates/waterclock-kafka/src/",
+        order: &[
+            "error", "client", "record", "offsets", "rates", "topics", "cut", "group", "reader", "source",
+            "mark", "new_record", "sink",
+        ],
+    },
 ];
 
 /// Imports against the order that are meant: file, imported module, why.
