@@ -6,15 +6,17 @@
 mod common;
 
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{SECOND, ear, eventually, pause};
 use waterclock_base::world::{Clock, SystemClock, lock};
 use waterclock_base::{BatchInterval, BoxError, Error, Event, Record, Text};
 use waterclock_streaming::testing::{manual, manual_context};
-use waterclock_streaming::{Collected, QueueOptions, RangeSource, RddQueue, Stop, StreamingContext, TextReader};
+use waterclock_streaming::{
+    Collected, QueueOptions, RangeSource, RddQueue, Stop, StreamingContext, TextReader,
+};
 
 fn all<T: Record>(seen: &Collected<T>) -> Vec<T> {
     seen.all().into_iter().flat_map(|(_, batch)| batch).collect()

@@ -53,7 +53,11 @@ impl Cluster {
     pub(crate) fn failed(&self, doing: impl Into<String>, cause: ClientError) -> KafkaError {
         match cause {
             ClientError::ClientConfig(_, why, name, _) => KafkaError::Setting { name, why },
-            cause => KafkaError::Client { brokers: self.brokers.clone(), doing: doing.into(), cause: Box::new(cause) },
+            cause => KafkaError::Client {
+                brokers: self.brokers.clone(),
+                doing: doing.into(),
+                cause: Box::new(cause),
+            },
         }
     }
 }
@@ -103,7 +107,8 @@ mod tests {
     fn the_program_changes_what_is_usual_and_not_what_is_fixed() {
         let mut cluster = Cluster::new("nowhere:1");
         cluster.settings.push(("fetch.wait.max.ms".into(), "7".into()));
-        let config = cluster.config(&[("fetch.wait.max.ms", "100")], &[("enable.auto.commit", "false")]).unwrap();
+        let config =
+            cluster.config(&[("fetch.wait.max.ms", "100")], &[("enable.auto.commit", "false")]).unwrap();
         assert_eq!(config.get("fetch.wait.max.ms"), Some("7"));
         assert_eq!(config.get("bootstrap.servers"), Some("nowhere:1"));
         cluster.settings.push(("enable.auto.commit".into(), "secret".into()));

@@ -116,8 +116,11 @@ impl<F> KafkaSink<F> {
         let failed = |doing| move |cause| self.cluster.failed(doing, cause);
         // Longer than a batch may take, so that the brokers don't end a transaction that is at work.
         let open = (self.cluster.time_out + Duration::from_secs(30)).as_millis().to_string();
-        let usual =
-            [("partitioner", "murmur2_random"), ("linger.ms", "5"), ("transaction.timeout.ms", open.as_str())];
+        let usual = [
+            ("partitioner", "murmur2_random"),
+            ("linger.ms", "5"),
+            ("transaction.timeout.ms", open.as_str()),
+        ];
         let fixed = [("transactional.id", id), ("enable.idempotence", "true")];
         let config = self.cluster.config(&usual, &fixed)?;
         let producer: BaseProducer = config.create().map_err(failed("connecting"))?;
@@ -127,7 +130,8 @@ impl<F> KafkaSink<F> {
         let mut reading = self.cluster.clone();
         let shared = ["security.", "ssl.", "sasl.", "socket.", "broker.", "client.", "enable.ssl"];
         reading.settings.retain(|(name, _)| shared.iter().any(|prefix| name.starts_with(prefix)));
-        let fixed = [("group.id", id), ("isolation.level", "read_committed"), ("enable.auto.commit", "false")];
+        let fixed =
+            [("group.id", id), ("isolation.level", "read_committed"), ("enable.auto.commit", "false")];
         let group: BaseConsumer = reading.config(&[], &fixed)?.create().map_err(failed("connecting"))?;
         let mut asked = TopicPartitionList::new();
         asked.add_partition(&self.topic, 0);

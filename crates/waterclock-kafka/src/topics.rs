@@ -84,7 +84,8 @@ impl Overview {
         let metadata = self.consumer.fetch_metadata(topic, self.cluster.time_out);
         let metadata = metadata.map_err(|cause| self.cluster.failed("asking for topics", cause))?;
         for known in metadata.topics().iter().filter(|known| topic.is_some() || self.matches(known.name())) {
-            found.extend(known.partitions().iter().map(|partition| (known.name().to_owned(), partition.id())));
+            found
+                .extend(known.partitions().iter().map(|partition| (known.name().to_owned(), partition.id())));
         }
         Ok(())
     }
@@ -127,7 +128,8 @@ impl Overview {
         of: impl Iterator<Item = &'a Partition> + Clone,
         millis: i64,
     ) -> Result<BTreeMap<Partition, i64>, KafkaError> {
-        let mut found = self.offsets(of.clone().map(|partition| (partition, Offset::Offset(millis.max(0)))))?;
+        let mut found =
+            self.offsets(of.clone().map(|partition| (partition, Offset::Offset(millis.max(0)))))?;
         found.extend(self.ends(of.filter(|partition| !found.contains_key(*partition)))?);
         Ok(found)
     }
@@ -173,10 +175,11 @@ impl Overview {
             asked.add_partition(topic, *partition);
         });
         let answer = member.committed_offsets(asked, self.cluster.time_out).map_err(failed)?;
-        let place = |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
-            Offset::Offset(offset) => Some(((element.topic().to_owned(), element.partition()), offset)),
-            _ => None,
-        };
+        let place =
+            |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+                Offset::Offset(offset) => Some(((element.topic().to_owned(), element.partition()), offset)),
+                _ => None,
+            };
         Ok(answer.elements().into_iter().filter_map(place).collect())
     }
 }

@@ -12,8 +12,8 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use waterclock_base::world::{Clock as _, SystemClock};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+use waterclock_base::world::{Clock as _, SystemClock};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -19,10 +19,14 @@ struct Run {
 
 /// Five records a batch; the first batch is done.
 fn run(topic: &str, on_lost: OnLost) -> Run {
+    // A consumer that is kept may have fetched what is deleted then.
+    run_with(topic, on_lost, 0)
+}
+
+fn run_with(topic: &str, on_lost: OnLost, consumers: usize) -> Run {
     let (ssc, clock) = testing::manual_context("losses", Duration::from_secs(1)).unwrap();
     let source = KafkaSource::new(address()).topics([topic]).max_rate_per_partition(5).on_lost(on_lost);
-    // A consumer that is kept may have fetched what is deleted then.
-    let source = source.cached_consumers(0);
+    let source = source.cached_consumers(consumers);
     let (stream, _) = source.look_for_partitions_every(Duration::ZERO).stream(&ssc);
     let seen = stream.map(|record| record.value_text()).collect_batches();
     let dropped = Arc::new(Mutex::new(0));
@@ -72,6 +76,20 @@ fn records_that_are_gone_can_be_counted() {
     assert_eq!(run.seen.nth(3).unwrap(), ["12", "13", "14"]);
     run.ssc.stop(Stop::Now).unwrap();
     assert_eq!(*run.dropped.lock().unwrap(), 7);
+}
+
+/// T-401: the consumer of a batch goes on with the next one, with what it has fetched meanwhile.
+#[test]
+fn a_kept_consumer_goes_on_with_what_it_has() {
+    let _up = broker::stays_up();
+    let kept = topic("kept", 1);
+    broker::send(&kept, 0, numbers().iter().map(|n| &**n));
+    // All records came in one answer with those of the first batch.
+    let run = run_with(&kept, OnLost::Fail, 1);
+    broker::delete_before(&kept, 0, 12);
+    run.clock.advance_batches(3);
+    assert_eq!(run.seen.all().into_iter().flat_map(|(_, batch)| batch).collect::<Vec<_>>(), numbers());
+    run.ssc.stop(Stop::Now).unwrap();
 }
 
 #[test]

@@ -109,7 +109,12 @@ fn whoever_was_taken_over_writes_no_more() {
             SinkClass::Transactional
         }
 
-        fn stage(&self, batch: &BatchMark, part: usize, records: Vec<String>) -> Result<Self::Part, BoxError> {
+        fn stage(
+            &self,
+            batch: &BatchMark,
+            part: usize,
+            records: Vec<String>,
+        ) -> Result<Self::Part, BoxError> {
             self.0.stage(batch, part, records)
         }
 

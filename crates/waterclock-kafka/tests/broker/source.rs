@@ -87,7 +87,10 @@ fn a_pattern_picks_topics_now_and_later() {
     broker::send(&second, 0, ["2", "3"]);
     broker::send(&first, 0, ["4"]);
     clock.advance_batches(1);
-    assert_eq!((seen.sorted_at(1), seen.sorted_at(2)), (vec!["1".into()], vec!["2".into(), "3".into(), "4".into()]));
+    assert_eq!(
+        (seen.sorted_at(1), seen.sorted_at(2)),
+        (vec!["1".into()], vec!["2".into(), "3".into(), "4".into()])
+    );
     ssc.stop(Stop::Now).unwrap();
 }
 
@@ -249,6 +252,28 @@ fn transactions_leave_gaps_that_are_passed_over() {
     ssc.stop(Stop::Now).unwrap();
 }
 
+/// T-397 (without ranges of the program's own): the dataset of a batch, with a partition that has nothing.
+#[test]
+fn the_dataset_of_a_batch() {
+    let _up = broker::stays_up();
+    let basics = topic("basics", 2);
+    broker::send(&basics, 1, ["1", "2", "3"]);
+    let (ssc, clock) = context();
+    let (stream, _) = KafkaSource::new(address()).topics([&basics]).stream(&ssc);
+    let found = Arc::new(Mutex::new(Vec::new()));
+    let noted = found.clone();
+    stream.map(|record| record.value_text()).foreach_rdd(move |rdd, _| {
+        let facts = (rdd.partitions(), rdd.count()?, rdd.is_empty()?, rdd.take(2)?);
+        noted.lock().unwrap().push(facts);
+        Ok(())
+    });
+    ssc.start().unwrap();
+    clock.advance_batches(2);
+    ssc.stop(Stop::Now).unwrap();
+    let two = vec!["1".to_owned(), "2".to_owned()];
+    assert_eq!(*found.lock().unwrap(), [(2, 3, false, two), (2, 0, true, vec![])]);
+}
+
 /// T-399: nothing is read at the head of the log, and what comes there next is.
 #[test]
 fn the_head_of_the_log() {
@@ -364,7 +389,10 @@ fn what_is_wrong_is_said_at_the_start() {
     assert!(said(KafkaSource::new(address()).topics(["t"]).start(Start::Group)).contains("commit_to_group"));
     let nobody = KafkaSource::new("127.0.0.1:1").topics(["t"]).time_out(Duration::from_millis(300));
     assert!(said(nobody).contains("127.0.0.1:1"));
-    let secret = KafkaSource::new(address()).topics(["t"]).setting("sasl.mechanism", "x").setting("no.such", "hunter2");
+    let secret = KafkaSource::new(address())
+        .topics(["t"])
+        .setting("sasl.mechanism", "x")
+        .setting("no.such", "hunter2");
     let text = said(secret);
     assert!(text.contains("no.such") && !text.contains("hunter2"), "{text}");
 }

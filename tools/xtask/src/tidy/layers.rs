@@ -63,8 +63,19 @@ const LAYERS: &[Layers] = &[
     Layers {
         sources: "crates/waterclock-kafka/src/",
         order: &[
-            "error", "client", "record", "offsets", "rates", "topics", "cut", "group", "reader", "source",
-            "mark", "new_record", "sink",
+            "error",
+            "client",
+            "record",
+            "offsets",
+            "rates",
+            "topics",
+            "cut",
+            "group",
+            "reader",
+            "source",
+            "mark",
+            "new_record",
+            "sink",
         ],
     },
 ];

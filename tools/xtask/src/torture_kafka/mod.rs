@@ -70,7 +70,7 @@ fn torture(brokers: &str, control: &str, scratch: &Path, kills: u64, seed: u64) 
     let feeder = Feeder::start(brokers, &from, Random::new(seed.wrapping_add(1)))?;
     let start = || -> Result<Running, String> {
         let mut command = Command::new(&program);
-        command.args(["--brokers", brokers, "--from", &from, "--to", &to, "--batch-ms", "100"]);
+        command.args(["--brokers", brokers, "--from", &from, "--to", &to, "--batch-ms", "20"]);
         command.arg("--checkpoint").arg(scratch.join("checkpoint"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().map(Running).map_err(|e| format!("{}: {e}", program.display()))
