@@ -17,8 +17,9 @@ use crate::error::KafkaError;
 use crate::mark::Marks;
 use crate::new_record::NewRecord;
 
-/// How long the client is left to send what it holds before it is given more.
-const ROOM: Duration = Duration::from_millis(50);
+/// How long the client is left alone with what it holds: a poll takes all the time that it is given, and so does the
+/// client's own `flush`, a tenth of a second at least.
+const GLANCE: Duration = Duration::from_millis(1);
 
 const BEFORE_TRYING_AGAIN: Duration = Duration::from_millis(200);
 
@@ -182,6 +183,9 @@ impl<F> KafkaSink<F> {
             let sent = writer.producer.send_offsets_to_transaction(&mark, &group, deadline.left());
             sent.map_err(failed("marking the batch"))?;
         }
+        while writer.producer.in_flight_count() > 0 && !deadline.has_passed() {
+            writer.producer.poll(GLANCE);
+        }
         writer.producer.commit_transaction(deadline.left()).map_err(failed("committing"))?;
         writer.marks = marks;
         Ok(())
@@ -212,7 +216,7 @@ impl<F> KafkaSink<F> {
                 Err((error, _)) if deadline.has_passed() => return Err(error),
                 Err((ClientError::MessageProduction(Code::QueueFull), back)) => {
                     sent = back;
-                    producer.poll(ROOM);
+                    producer.poll(GLANCE);
                 }
                 Err((error, _)) => return Err(error),
             }
