@@ -79,7 +79,7 @@ fn torture(brokers: &str, control: &str, scratch: &Path, kills: u64, seed: u64) 
     println!("torture-kafka: {kills} kills, seed {seed}");
     for kill in 1..=kills {
         let mut running = start()?;
-        std::thread::sleep(Duration::from_millis(200 + random.below(1500)));
+        std::thread::sleep(Duration::from_millis(700 + random.below(1500)));
         if kill % BROKER_EVERY == 0 {
             ask(control, "kill kafka")?;
             std::thread::sleep(Duration::from_millis(random.below(500)));
