@@ -6,15 +6,17 @@
 mod common;
 
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{SECOND, ear, eventually, pause};
 use waterclock_base::world::{Clock, SystemClock, lock};
-use waterclock_base::{Error, Event, Record, Text};
+use waterclock_base::{BatchInterval, BoxError, Error, Event, Record, Text};
 use waterclock_streaming::testing::{manual, manual_context};
-use waterclock_streaming::{Collected, QueueOptions, RddQueue, Stop, StreamingContext, TextReader};
+use waterclock_streaming::{
+    Collected, QueueOptions, RangeSource, RddQueue, Stop, StreamingContext, TextReader,
+};
 
 fn all<T: Record>(seen: &Collected<T>) -> Vec<T> {
     seen.all().into_iter().flat_map(|(_, batch)| batch).collect()
@@ -172,4 +174,55 @@ fn an_error_while_reading_is_the_end() {
     let info = &ssc.status().receivers[0];
     assert!(info.last_error.contains("the disk is on fire") && !info.active, "{info:?}");
     ssc.stop(Stop::Now).unwrap();
+}
+
+/// Three numbers a batch, and what it was told that is done.
+struct Counting(Arc<Mutex<Vec<(u64, u64)>>>);
+
+impl RangeSource<u64> for Counting {
+    type Range = (u64, u64);
+
+    fn next(&self, before: Option<&(u64, u64)>, _: BatchInterval) -> Result<(u64, u64), BoxError> {
+        let begin = before.map_or(0, |before| before.1);
+        Ok((begin, begin + 3))
+    }
+
+    fn partitions(&self, _: &(u64, u64)) -> usize {
+        1
+    }
+
+    fn records(&self, range: &(u64, u64)) -> u64 {
+        range.1 - range.0
+    }
+
+    fn describe(&self, range: &(u64, u64)) -> String {
+        format!("{} to {}", range.0, range.1)
+    }
+
+    fn read(
+        &self,
+        range: &(u64, u64),
+        _: usize,
+        out: &mut dyn FnMut(u64) -> Result<(), BoxError>,
+    ) -> Result<(), BoxError> {
+        (range.0..range.1).try_for_each(out)
+    }
+
+    fn acknowledge(&self, range: &(u64, u64)) {
+        lock(&self.0).push(*range);
+    }
+}
+
+/// Without a checkpoint no log says when a batch is done for good: it is when it is over.
+#[test]
+fn a_source_of_ranges_is_told_what_is_done_without_a_checkpoint() {
+    let (ssc, clock) = manual_context("ranges", SECOND).unwrap();
+    let done = Arc::<Mutex<Vec<_>>>::default();
+    let (numbers, _) = ssc.range_stream("counting", Counting(done.clone()));
+    let fails = numbers.map(|n| if n == 4 { panic!("this batch is skipped") } else { n });
+    fails.collect_batches();
+    ssc.start().unwrap();
+    clock.advance_batches(3);
+    ssc.stop(Stop::Now).unwrap();
+    assert_eq!(*lock(&done), [(0, 3), (3, 6), (6, 9)]);
 }

@@ -26,6 +26,7 @@
 //! - [`DStream`] is a live stream: one dataset for each batch;
 //! - [`Rdd`] is a dataset, which can also be used without any stream, from an [`Engine`];
 //! - [`Text`] is the record type of text sources;
+//! - `kafka`, with the feature of this name, has streams from topics of Apache Kafka and batches into topics;
 //! - [`Error`] tells what was wrong, where, and what to do.
 //!
 //! With the feature `postgres`, `waterclock::postgres` writes batches into PostgreSQL.
@@ -37,6 +38,9 @@ pub use waterclock_engine::*;
 #[cfg(feature = "postgres")]
 pub use waterclock_postgres as postgres;
 pub use waterclock_streaming::*;
+
+#[cfg(feature = "kafka")]
+pub use waterclock_kafka as kafka;
 
 /// What nearly every program needs.
 pub mod prelude {

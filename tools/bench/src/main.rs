@@ -11,6 +11,8 @@ mod by_hand; // the records job without any library of streams
 mod hostile; // text that is meant to be slow
 mod input; // files in memory
 mod jobs; // the jobs on Waterclock
+#[cfg(feature = "kafka")]
+mod kafka; // from a topic, beside a bare loop of the client
 mod latency; // from a socket to the output
 mod measure; // seconds of the wall and of the processor, memory
 mod soak; // memory over many batches
@@ -37,6 +39,8 @@ JOB  grep         lines that hold the pattern, counted
      keyed        running counts: a batch of 1,000 keys among --keys N
      hostile      wordcount over the text of --input and that of --hostile in turn: time a byte. Writes the
                   hostile text (200 MB) if there is no such folder
+     kafka        with the feature of this name and WATERCLOCK_KAFKA: the records of a topic (2 million, or 200,000
+                  for each of --batches) read in batches, and by a bare loop of the client, in turn
      latency      wordcount of --rate lines a second (10,000) from a socket for --seconds (10) in batches of
                   --interval-ms (1): the delay of each line from its sender to the output
      soak         100,000 batches of wordcount, windows and state: memory
@@ -95,6 +99,8 @@ fn run() -> Result<Value, String> {
         // The `Debug` of our errors is the text for people.
         "hostile" => return hostile::run(&options).map_err(|error| format!("{error:?}")),
         "latency" => return latency::run(&options).map_err(|error| format!("{error:?}")),
+        #[cfg(feature = "kafka")]
+        "kafka" => return kafka::run(&options).map_err(|error| error.to_string()),
         "soak" => return soak::run(&options).map_err(|error| format!("{error:?}")),
         other => return Err(format!("there is no job {other:?}")),
     };

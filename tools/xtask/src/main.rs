@@ -12,6 +12,7 @@ mod source; // Rust as text
 mod test_list; // which test covers which behaviour
 mod tidy; // what no compiler checks
 mod torture; // a program is killed again and again
+mod torture_kafka; // a program between two topics, killed again and again
 mod torture_postgres; // a program killed again and again, its tables compared
 mod workspace; // the project's files
 
@@ -28,6 +29,8 @@ cargo xtask COMMAND
   torture ..     kills a program again and again and checks what it counted; `torture` alone tells more
   torture-postgres --kills N
                  kills `postgres_word_count` and its server again and again, and compares its tables
+  torture-kafka --kills N [--seed S]
+                 kills `kafka_word_count` and its broker again and again, and compares its topics
   tests          writes docs/tests.md: which test covers which behaviour
   help           this text";
 
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match args.first().map(String::as_str) {
         Some("servers") => return exit(servers::run(rest)),
         Some("torture-postgres") => return exit(torture_postgres::run(rest)),
+        Some("torture-kafka") => return exit(torture_kafka::run(rest)),
         Some("bench") => bench::run(rest),
         Some("ci") => ci::run(rest),
         Some("simulate") => simulate::run(rest),

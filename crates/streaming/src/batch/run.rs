@@ -17,6 +17,8 @@ use crate::job::{Job, call};
 struct State {
     schedule: Schedule,
     batches: HashMap<BatchTime, Batch>,
+    /// The newest that is over.
+    newest: Option<BatchTime>,
     /// No batch is begun any more: one failed that later ones must not overtake.
     halted: bool,
     /// What is running was called off.
@@ -80,6 +82,7 @@ impl Runner {
         let state = State {
             schedule: Schedule::new(!has_state),
             batches: HashMap::new(),
+            newest: None,
             halted: false,
             abandoned: false,
             closed: false,
@@ -284,10 +287,26 @@ impl Runner {
             state.halted |= stops;
             state.schedule.settled(t);
         }
+        if self.keeper.is_none() && !stops {
+            self.acknowledge(t);
+        }
         self.waiters.finished(t);
         if stops {
             (self.stop)();
         }
+    }
+
+    /// Tells sources which batches are over, where there is no checkpoint to wait for: those before the first
+    /// that is still at work.
+    fn acknowledge(&self, t: BatchTime) {
+        let newest = {
+            let mut state = lock(&self.state);
+            state.newest = state.newest.max(Some(t));
+            state.newest.unwrap_or(t)
+        };
+        let at_work = self.waiters.first_unfinished_but(t).map(|first| first.as_millis() - 1);
+        let upto = at_work.map_or(newest, |last| newest.min(BatchTime::from_millis(last)));
+        self.graph.sources().iter().for_each(|source| source.acknowledge(upto));
     }
 
     /// Makes what the batch should have made of the state and no output asked for.

@@ -65,6 +65,11 @@ impl Waiters {
         lock(&self.state).unfinished.len()
     }
 
+    /// The oldest batch that was formed and is not done, `t` left out.
+    pub(crate) fn first_unfinished_but(&self, t: BatchTime) -> Option<BatchTime> {
+        lock(&self.state).unfinished.iter().find(|unfinished| **unfinished != t).copied()
+    }
+
     /// Waits until fewer than `most` batches are unfinished; false when there is no time left for that.
     pub(crate) fn wait_for_room(&self, most: usize) -> bool {
         self.wait_until(None, |state| state.stopping || state.unfinished.len() < most);

@@ -26,7 +26,8 @@ use crate::listen::Bus;
 ///    It gives what comes after `before`, the range of the last batch that had one.
 /// 2. `read` gives the same records in the same order whenever it is called with the same range and
 ///    partition; by several threads at once, and after a restart.
-/// 3. `acknowledge` is called with ranges that no process will read again. It is not called for all of them.
+/// 3. `acknowledge` is called with ranges that no process will read again: when the log of a checkpoint says so for
+///    good, or, where there is none, when the batch is over. It is not called for all of them.
 pub trait RangeSource<T: Data>: Send + Sync + 'static {
     /// Which part of the source a batch reads, such as an offset from and to for each partition.
     type Range: Data + Serialize + DeserializeOwned;

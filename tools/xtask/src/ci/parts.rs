@@ -20,12 +20,14 @@ pub(super) struct Part {
 const BUILD: usize = 0;
 const TESTS: usize = 1;
 const CRASHES: usize = 2;
+const SERVERS: usize = 3;
 
 /// The shares of the time: name and limit.
 pub(super) const GROUPS: &[(&str, Duration)] = &[
     ("build and lints", Duration::from_secs(25 * 60)),
     ("tests and golden", Duration::from_secs(10 * 60)),
-    ("crashes", Duration::from_secs(6 * 60)),
+    ("crashes", Duration::from_secs(12 * 60)),
+    ("real servers", Duration::from_secs(15 * 60)),
 ];
 
 pub(super) const PARTS: &[Part] = &[
@@ -41,13 +43,21 @@ pub(super) const PARTS: &[Part] = &[
     Part { name: "golden-1", what: "real Spark's outputs, one thread", group: TESTS, run: || golden("1") },
     Part { name: "golden-2", what: "real Spark's outputs, two threads", group: TESTS, run: || golden("2") },
     Part { name: "golden-5", what: "real Spark's outputs, five threads", group: TESTS, run: || golden("5") },
-    Part { name: "simulation", what: "a thousand seeds under crashes", group: TESTS, run: simulation },
+    Part {
+        name: "golden-killed",
+        what: "the same, killed after each batch",
+        group: TESTS,
+        run: golden_killed,
+    },
+    Part { name: "simulation", what: "a thousand seeds under crashes", group: CRASHES, run: simulation },
     Part { name: "hashtags", what: "three batches of the first example", group: TESTS, run: hashtags },
-    Part { name: "postgres", what: "the sink with a real PostgreSQL", group: TESTS, run: postgres },
-    Part { name: "torture-pg", what: "PostgreSQL, killed", group: TESTS, run: torture_postgres },
+    Part { name: "postgres", what: "the sink with a real PostgreSQL", group: SERVERS, run: postgres },
+    Part { name: "torture-pg", what: "PostgreSQL, killed", group: SERVERS, run: torture_postgres },
     Part { name: "word-count", what: "against tr, sort, uniq", group: TESTS, run: word_count::check },
     Part { name: "unsynced", what: "the disk that forgets", group: CRASHES, run: unsynced },
     Part { name: "torture", what: "a program is killed 120 times", group: CRASHES, run: kill_often },
+    Part { name: "kafka", what: "source and sink with a real Kafka", group: SERVERS, run: kafka },
+    Part { name: "torture-kafka", what: "Kafka to Kafka, killed", group: SERVERS, run: torture_kafka },
 ];
 
 fn fmt() -> Result<(), String> {
@@ -76,11 +86,14 @@ fn features() -> Result<(), String> {
         "waterclock-base",
         "-p",
         "waterclock-postgres",
+        "-p",
+        "waterclock-kafka",
     ];
     let sets = [
         "",
         "waterclock/testing",
         "waterclock/kill-points",
+        "waterclock/kafka",
         "waterclock/postgres",
         "waterclock/postgres-tls",
     ];
@@ -138,12 +151,12 @@ fn packages() -> Result<(), String> {
 }
 
 fn examples() -> Result<(), String> {
-    let features = ["--features", "postgres", "--examples"];
+    let features = ["--features", "postgres,kafka", "--examples"];
     cargo(&[&["build", "--quiet", "--release", "-p", "waterclock-examples"][..], &features].concat())
 }
 
 fn benches() -> Result<(), String> {
-    cargo(&["build", "--quiet", "--release", "-p", "waterclock-bench"])
+    cargo(&["build", "--quiet", "--release", "-p", "waterclock-bench", "--features", "kafka"])
 }
 
 fn conformance() -> Result<(), String> {
@@ -151,8 +164,16 @@ fn conformance() -> Result<(), String> {
 }
 
 fn golden(threads: &str) -> Result<(), String> {
-    let package = ["run", "--quiet", "--release", "-p", "waterclock-conformance", "--"];
-    let args = [&package[..], &["golden", "--threads", threads]].concat();
+    conforms(&["--threads", threads])
+}
+
+fn golden_killed() -> Result<(), String> {
+    conforms(&["--killed"])
+}
+
+fn conforms(options: &[&str]) -> Result<(), String> {
+    let package = ["run", "--quiet", "--release", "-p", "waterclock-conformance", "--", "golden"];
+    let args = [&package[..], options].concat();
     let text = cargo_output(&args, true)?;
     match text.lines().rev().find(|line| line.contains(" passed, ")) {
         Some(line) if line.contains(" 0 failed") && !line.starts_with("0 passed") => Ok(()),
@@ -194,4 +215,13 @@ fn postgres() -> Result<(), String> {
 
 fn torture_postgres() -> Result<(), String> {
     cargo(&["xtask", "torture-postgres", "--kills", "20"])
+}
+
+fn kafka() -> Result<(), String> {
+    let tests = ["test", "--quiet", "-p", "waterclock-kafka", "--features", "server-tests"];
+    cargo(&[&["xtask", "servers", "kafka", "--", "cargo"][..], &tests].concat())
+}
+
+fn torture_kafka() -> Result<(), String> {
+    cargo(&["xtask", "torture-kafka", "--kills", "20"])
 }

@@ -40,6 +40,13 @@ pub(super) fn start() -> Result<Server, String> {
     })
 }
 
+/// One of the programs that come with the server.
+pub(crate) fn program(class: &str) -> Result<Command, String> {
+    let mut command = java(&maven::class_path(RELEASE, POM)?);
+    command.arg(class);
+    Ok(command)
+}
+
 fn java(class_path: &str) -> Command {
     let java = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin").join("java"));
     let mut command = Command::new(java.unwrap_or_else(|| "java".into()));

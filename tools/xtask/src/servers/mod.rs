@@ -11,6 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use kafka::program as kafka_program;
 pub(crate) use postgres::program as postgres_program;
 use server::Server;
 

@@ -74,6 +74,24 @@ const LAYERS: &[Layers] = &[
         sources: "crates/waterclock-postgres/src/",
         order: &["error", "row", "table", "tls", "server", "sink"],
     },
+    Layers {
+        sources: "crates/waterclock-kafka/src/",
+        order: &[
+            "error",
+            "client",
+            "record",
+            "offsets",
+            "rates",
+            "topics",
+            "cut",
+            "group",
+            "reader",
+            "source",
+            "mark",
+            "new_record",
+            "sink",
+        ],
+    },
 ];
 
 /// Imports against the order that are meant: file, imported module, why.

@@ -6,8 +6,13 @@
 use crate::source::{line_of, words};
 use crate::tidy::Project;
 
-const LIBRARY: &[&str] =
-    &["crates/base/src/", "crates/engine/src/", "crates/streaming/src/", "crates/waterclock/src/"];
+const LIBRARY: &[&str] = &[
+    "crates/base/src/",
+    "crates/engine/src/",
+    "crates/streaming/src/",
+    "crates/waterclock/src/",
+    "crates/waterclock-kafka/src/",
+];
 const WORLD: &str = "crates/base/src/world/";
 
 const OUTSIDE: &[(&str, &str)] = &[

@@ -1,0 +1,129 @@
+//! Where the brokers are, and how to talk to them.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError as ClientError;
+use waterclock_base::world::{Clock, Signal, SystemClock};
+
+use crate::error::KafkaError;
+
+/// Address and settings of a cluster.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    pub(crate) brokers: String,
+    pub(crate) settings: Vec<(String, String)>,
+    /// How long a single question may take.
+    pub(crate) time_out: Duration,
+}
+
+impl Cluster {
+    pub(crate) fn new(brokers: impl Into<String>) -> Self {
+        Cluster { brokers: brokers.into(), settings: Vec::new(), time_out: Duration::from_secs(10) }
+    }
+
+    /// Settings of a client: `usual` may be changed by the program, `fixed` may not.
+    ///
+    /// # Errors
+    /// When the program did change one of them.
+    pub(crate) fn config(
+        &self,
+        usual: &[(&str, &str)],
+        fixed: &[(&str, &str)],
+    ) -> Result<ClientConfig, KafkaError> {
+        let mut config = ClientConfig::new();
+        usual.iter().for_each(|(name, value)| {
+            config.set(*name, *value);
+        });
+        for (name, value) in &self.settings {
+            if name == "bootstrap.servers" || fixed.iter().any(|(fixed, _)| fixed == name) {
+                let why = "it is set by Waterclock and can't be chosen".to_owned();
+                return Err(KafkaError::Setting { name: name.clone(), why });
+            }
+            config.set(name, value);
+        }
+        fixed.iter().for_each(|(name, value)| {
+            config.set(*name, *value);
+        });
+        config.set("bootstrap.servers", &self.brokers);
+        Ok(config)
+    }
+
+    /// What the client said while `doing` something. A refused setting is told without its value.
+    pub(crate) fn failed(&self, doing: impl Into<String>, cause: ClientError) -> KafkaError {
+        match cause {
+            ClientError::ClientConfig(_, why, name, _) => KafkaError::Setting { name, why },
+            cause => KafkaError::Client {
+                brokers: self.brokers.clone(),
+                doing: doing.into(),
+                cause: Box::new(cause),
+            },
+        }
+    }
+}
+
+/// A point in real time: brokers know no other.
+pub(crate) struct Deadline {
+    clock: SystemClock,
+    at_micros: i64,
+    length: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn after(length: Duration) -> Self {
+        let clock = SystemClock::new();
+        let mut deadline = Deadline { at_micros: 0, clock, length };
+        deadline.begin_again();
+        deadline
+    }
+
+    pub(crate) fn begin_again(&mut self) {
+        let length = i64::try_from(self.length.as_micros()).unwrap_or(i64::MAX);
+        self.at_micros = self.clock.now_micros().saturating_add(length);
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        let left = self.at_micros.saturating_sub(self.clock.now_micros());
+        Duration::from_micros(u64::try_from(left).unwrap_or_default())
+    }
+
+    /// Waits a moment, for something to be tried again.
+    pub(crate) fn pause(&self, length: Duration) {
+        let length = i64::try_from(length.min(self.left()).as_micros()).unwrap_or(i64::MAX);
+        let until = self.clock.now_micros().saturating_add(length);
+        self.clock.wait(Some(until), &Signal::new());
+    }
+
+    pub(crate) fn has_passed(&self) -> bool {
+        self.left().is_zero()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_changes_what_is_usual_and_not_what_is_fixed() {
+        let mut cluster = Cluster::new("nowhere:1");
+        cluster.settings.push(("fetch.wait.max.ms".into(), "7".into()));
+        let config =
+            cluster.config(&[("fetch.wait.max.ms", "100")], &[("enable.auto.commit", "false")]).unwrap();
+        assert_eq!(config.get("fetch.wait.max.ms"), Some("7"));
+        assert_eq!(config.get("bootstrap.servers"), Some("nowhere:1"));
+        cluster.settings.push(("enable.auto.commit".into(), "secret".into()));
+        let refused = cluster.config(&[], &[("enable.auto.commit", "false")]).unwrap_err().to_string();
+        assert!(refused.contains("enable.auto.commit") && !refused.contains("secret"), "{refused}");
+    }
+
+    #[test]
+    fn a_refused_value_is_not_shown() {
+        let mut cluster = Cluster::new("nowhere:1");
+        cluster.settings.push(("socket.keepalive.enable".into(), "hunter2".into()));
+        let config = cluster.config(&[], &[]).unwrap();
+        let refused = config.create_native_config().map(|_| ()).unwrap_err();
+        let text = cluster.failed("connecting", refused).to_string();
+        assert!(text.contains("socket.keepalive.enable"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

@@ -1,0 +1,74 @@
+//! How much of what is there a batch reads.
+
+use std::time::Duration;
+
+/// Limits in records a second, over the interval of a batch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rates {
+    /// Of all partitions together, shared by what they have waiting.
+    pub(crate) together: Option<u64>,
+    /// Of each partition.
+    pub(crate) per_partition: Option<u64>,
+    /// What a partition may read in a batch whatever the limits say, so that none stands still.
+    pub(crate) least: u64,
+}
+
+impl Rates {
+    /// How many offsets a batch over `interval` reads of partitions with so much waiting.
+    pub(crate) fn limit(&self, waiting: &[u64], interval: Duration) -> Vec<u64> {
+        let together: u64 = waiting.iter().sum();
+        let limit = |&waiting: &u64| {
+            let share = self.together.map(|rate| u128::from(rate) * u128::from(waiting));
+            let share = share.map(|share| (share * interval.as_millis(), 1000 * u128::from(together.max(1))));
+            let own = self.per_partition.map(|rate| (u128::from(rate) * interval.as_millis(), 1000));
+            let allowed = [share, own].into_iter().flatten().map(|(much, by)| much / by).min();
+            let allowed = allowed.map(|allowed| u64::try_from(allowed).unwrap_or(u64::MAX).max(self.least));
+            waiting.min(allowed.unwrap_or(u64::MAX))
+        };
+        waiting.iter().map(limit).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(together: u64, per_partition: u64, least: u64) -> Rates {
+        let some = |rate| Some(rate).filter(|rate| *rate > 0);
+        Rates { together: some(together), per_partition: some(per_partition), least }
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// T-390: at most rate × interval. T-391: nothing waits, nothing is read; without limits all of it.
+    #[test]
+    fn a_rate_times_the_interval() {
+        assert_eq!(rates(0, 100, 1).limit(&[50, 50], ms(100)), [10, 10]);
+        assert_eq!(rates(0, 0, 1).limit(&[0, 70], ms(100)), [0, 70]);
+        assert_eq!(rates(1000, 0, 1).limit(&[0, 0], ms(100)), [0, 0]);
+    }
+
+    /// T-392 (one limit for all partitions): a limit of each partition and one of all together, the lower one counts.
+    #[test]
+    fn both_limits_count() {
+        assert_eq!(rates(1000, 50, 1).limit(&[1000, 1000], ms(100)), [5, 5]);
+        assert_eq!(rates(1000, 100, 1).limit(&[1000, 1000], ms(100)), [10, 10]);
+        assert_eq!(rates(300, 0, 1).limit(&[1000, 2000], ms(1000)), [100, 200]);
+    }
+
+    /// T-394, T-395: the rate of the stream below and above that of a partition.
+    #[test]
+    fn the_lower_one_counts_both_ways() {
+        assert_eq!(rates(500, 1000, 1).limit(&[10_000], ms(500)), [250]);
+        assert_eq!(rates(1000, 300, 1).limit(&[10_000], ms(500)), [150]);
+    }
+
+    /// T-396: what waits nowhere is not read, and the floor counts for a batch, whatever its interval.
+    #[test]
+    fn a_partition_may_always_read_a_little() {
+        assert_eq!(rates(1, 0, 5).limit(&[0, 100, 200, 300], ms(60_000)), [0, 10, 20, 30]);
+        assert_eq!(rates(1, 0, 5).limit(&[0, 3, 200, 300], ms(1000)), [0, 3, 5, 5]);
+    }
+}
