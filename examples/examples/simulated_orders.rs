@@ -45,7 +45,7 @@ fn spent(orders: &DStream<(u64, u64)>) -> DStream<(u64, u64)> {
 fn program(builder: Builder, job: &SimJob) -> Result<StreamingContext, BoxError> {
     let ssc = builder.build()?;
     let orders = job.records(&ssc, "orders", |rng| (rng.below(5), 1 + rng.below(400)));
-    job.check(&orders, &spent(&orders), |batches| expected(batches));
+    job.check(&orders, &spent(&orders), expected);
     Ok(ssc)
 }
 
