@@ -65,7 +65,9 @@ pub trait Disk: Send + Sync + 'static {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// The same, so that they survive a crash of the machine.
     fn create_dir_all_synced(&self, dir: &Path) -> io::Result<()> {
-        let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && self.entry(dir).is_err();
+        // A root is always there, whether or not it can be looked at.
+        let has_name = |dir: &Path| dir.parent().is_some();
+        let is_missing = |dir: &&Path| has_name(dir) && self.entry(dir).is_err();
         let mut made: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
         if made.is_empty() {
             // Whoever made it may have ended before its name was safe.
