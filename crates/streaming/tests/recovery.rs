@@ -280,6 +280,43 @@ fn another_parallelism_keeps_the_state() {
     assert_eq!(seen.lock().unwrap().last().unwrap().1, [(0, 1), (1, 2), (2, 2), (7, 5)]);
 }
 
+/// What a receiver was told is stored is there after the end of the process, in a batch, once; also what a
+/// window looks back at.
+#[test]
+fn received_blocks_are_written_ahead() {
+    let seen: Seen<u32> = Arc::default();
+    let dir = tempfile::tempdir().unwrap();
+    for (now, first) in [(0, 1u32), (2000, 10), (4000, 100)] {
+        let (stored, is_stored) = std::sync::mpsc::channel();
+        let stored = Mutex::new(stored);
+        let create = |builder: Builder| {
+            let ssc = builder.batch_interval(SECOND).snapshot_after_bytes(200).build()?;
+            let numbers = ssc.receiver_stream(move |out| {
+                out.store_many(vec![first, first + 1])?;
+                stored.lock().unwrap().send(()).ok();
+                out.until_stopped();
+                Ok(())
+            });
+            note(&numbers.named("numbers").window(Duration::from_secs(2)), &seen);
+            Ok(ssc)
+        };
+        let (ssc, clock) = testing::get_or_create(dir.path(), at(now), create).unwrap();
+        ssc.start().unwrap();
+        // The first process runs no batch after it has stored; the others run two.
+        is_stored.recv().unwrap();
+        if now > 0 {
+            clock.advance_batches(2);
+        }
+        ssc.stop(Stop::Now).unwrap();
+    }
+    let all: Vec<u32> = seen.lock().unwrap().iter().flat_map(|(_, numbers)| numbers.clone()).collect();
+    let times = |number| all.iter().filter(|other| **other == number).count();
+    // Every number is in the two windows that have its batch.
+    for number in [1, 2, 10, 11] {
+        assert_eq!(times(number), 2, "{number} of {:?}", seen.lock().unwrap());
+    }
+}
+
 #[test]
 fn names_are_asked_for_and_must_be_unique() {
     let start = |create: fn(Builder) -> Result<StreamingContext, BoxError>| {

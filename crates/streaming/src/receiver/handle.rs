@@ -109,7 +109,7 @@ impl<T: Record> ReceiverHandle<T> {
         ReceiverHandle { shared, run }
     }
 
-    /// Stores one record. It is in the next batch; should the process die before that, it is lost.
+    /// Stores one record. It is in the next batch; should the process die before its block is cut, it is lost.
     ///
     /// # Errors
     /// [`Error::Receiver`] when the receiver is stopped: return from `run`.
@@ -118,8 +118,8 @@ impl<T: Record> ReceiverHandle<T> {
         self.shared.intake.add(record, || self.run.is_stopped())
     }
 
-    /// Stores a buffer of records as one block and returns when it is registered: the place to acknowledge
-    /// a source that can repeat itself. All records are in the same batch.
+    /// Stores a buffer of records as one block and returns when it is registered, and with a checkpoint durable:
+    /// the place to acknowledge a source that can repeat itself. All records are in the same batch.
     ///
     /// # Errors
     /// As [`store`](Self::store); then none of the records is stored.

@@ -95,9 +95,10 @@ pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 /// ```
 ///
 /// # Recovery
-/// Records that were stored one by one and not yet processed are lost when the process dies. A receiver
-/// whose source can repeat itself stores whole buffers with [`store_many`](ReceiverHandle::store_many) and
-/// acknowledges the source after that returned.
+/// With a checkpoint, what is stored is written ahead. Records that were stored one by one are lost with the
+/// process until their block is cut (at the block interval, or with the batch). A receiver whose source can
+/// repeat itself stores whole buffers with [`store_many`](ReceiverHandle::store_many), which returns when they
+/// are durable, and acknowledges the source then. Without a checkpoint all that is not processed is lost.
 pub trait Receiver<T>: Send + Sync + 'static {
     /// Receives. Called on the receiver's own thread, again for each restart, never twice at a time.
     ///

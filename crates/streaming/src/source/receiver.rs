@@ -49,7 +49,8 @@ impl StreamingContext {
     /// ```
     ///
     /// # Recovery
-    /// See [`Receiver`]: what was stored and not processed is lost with the process.
+    /// With a checkpoint, blocks are written ahead: a store of a whole block returns when it is durable, what
+    /// gathers in the open block is durable with its batch at the latest. See [`Receiver`].
     #[track_caller]
     pub fn receiver_stream<T: Record>(
         &self,

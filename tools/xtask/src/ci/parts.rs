@@ -70,7 +70,11 @@ fn clippy() -> Result<(), String> {
 
 fn doc() -> Result<(), String> {
     let deny = [("RUSTDOCFLAGS", "-D warnings")];
-    cargo_with(&["doc", "--quiet", "--no-deps", "--workspace", "--all-features"], &deny)
+    // The crate of Kafka has features that need libraries which few machines have.
+    let apart = ["--exclude", "waterclock-kafka"];
+    let all = [&["doc", "--quiet", "--no-deps", "--workspace", "--all-features"][..], &apart].concat();
+    cargo_with(&all, &deny)?;
+    cargo_with(&["doc", "--quiet", "--no-deps", "-p", "waterclock-kafka"], &deny)
 }
 
 /// All crates below the facade too: the other parts build with every feature, which hides what is unused.

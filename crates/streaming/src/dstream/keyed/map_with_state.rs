@@ -107,8 +107,8 @@ impl<K: Key, S: Record, M: Data> MapWithState<K, S, M> {
         MapWithState { mapped: self.mapped.named(name), snapshots: self.snapshots }
     }
 
-    /// Sets how often the state is checkpointed: a multiple of the slide (default: ten slides). In this
-    /// release that is only validated; with `SparkRules::timeout_at_checkpoint` it also decides when idle
+    /// Sets Spark's checkpoint interval: a multiple of the slide (default: ten slides). What batches change is
+    /// written down in every batch here; with `SparkRules::timeout_at_checkpoint` the interval decides when idle
     /// keys are looked for.
     #[track_caller]
     pub fn checkpoint(self, interval: Duration) -> Self {

@@ -45,8 +45,8 @@ impl<T: Data> DStream<T> {
         self.persist(StorageLevel::MemoryOnlySer)
     }
 
-    /// Sets how often the stream is checkpointed: a multiple of its slide. In this release that is only
-    /// validated at `start`, and decides how long the stream's datasets are remembered (two intervals).
+    /// Sets Spark's checkpoint interval: a multiple of the slide, validated at `start`. It decides how long the
+    /// stream's datasets are remembered (two intervals); what a restart needs is written down in every batch.
     #[track_caller]
     pub fn checkpoint(&self, interval: Duration) -> DStream<T> {
         let checked = self.graph.may_define("checkpoint").and_then(|()| millis("checkpoint", interval));
