@@ -1,6 +1,9 @@
 //! Checkpoints of every version of the format load for ever. Method: a directory that an earlier release wrote
 //! is kept in `fixtures/`, and a program goes on from a copy of it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::disallowed_methods, reason = "the test copies files")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
