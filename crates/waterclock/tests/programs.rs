@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -82,22 +83,38 @@ fn network_word_count_counts_each_word_once() {
     assert_eq!(sums.len(), 4);
 }
 
-/// The ten most frequent hashtags of a window.
+/// The ten most frequent hashtags of a window, which is whole again when the program goes on from its
+/// checkpoint.
 #[test]
-fn hashtags_of_a_window_are_counted() {
-    let address = feed("#a b #c\n#a #d c\n#a\n");
-    let batch = Duration::from_millis(20);
-    let ssc = StreamingContext::builder("hashtags").batch_interval(batch).build().unwrap();
-    let tweets = ssc.socket_text_stream(address.to_string()).unwrap().named("tweets");
-    let counts = tweets
-        .flat_map(|t| t.split_whitespace().filter(|w| w.starts_with('#')).map(Text::from).collect::<Vec<_>>())
-        .count_by_value_and_window(PATIENCE * 2, batch)
-        .named("counts");
-    let (tell, seen) = mpsc::channel();
-    counts.top_by(10, |(_, n)| *n).foreach_rdd(move |rdd, _| Ok(tell.send(rdd.collect()?)?));
+fn hashtags_of_a_window_are_counted_across_a_restart() {
+    let checkpoint = tempfile::tempdir().unwrap();
+    top_hashtags(checkpoint.path(), feed("#a b #c\n#a #d c\n#a\n"), &[("#a", 3), ("#c", 1), ("#d", 1)]);
+    top_hashtags(checkpoint.path(), feed("#a #e\n"), &[("#a", 4), ("#c", 1), ("#d", 1), ("#e", 1)]);
+}
 
+/// Runs the program until it has counted this, and ends it at once.
+fn top_hashtags(checkpoint: &Path, address: SocketAddr, all: &[(&str, i64)]) {
+    let (tell, seen) = mpsc::channel();
+    let ssc = StreamingContext::get_or_create(checkpoint, |builder| {
+        let batch = Duration::from_millis(20);
+        let ssc = builder.app_name("hashtags").batch_interval(batch).build()?;
+        let tweets = ssc.socket_text_stream(address.to_string())?.named("tweets");
+        let counts = tweets
+            .flat_map(|t| {
+                t.split_whitespace().filter(|w| w.starts_with('#')).map(Text::from).collect::<Vec<_>>()
+            })
+            .count_by_value_and_window(PATIENCE * 2, batch)
+            .named("counts");
+        counts.top_by(10, |(_, n)| *n).foreach_rdd(move |rdd, _| {
+            // Nobody listens any more when the test has seen what it waits for.
+            let _ = tell.send(rdd.collect()?);
+            Ok(())
+        });
+        Ok(ssc)
+    });
+    let ssc = ssc.unwrap();
     ssc.start().unwrap();
-    let all = [("#a", 3), ("#c", 1), ("#d", 1)].map(|(tag, n)| (Text::from(tag), n));
+    let all: Vec<_> = all.iter().map(|(tag, n)| (Text::from(*tag), *n)).collect();
     loop {
         let top = seen.recv_timeout(PATIENCE).expect("a window is counted");
         assert!(top.is_sorted_by(|a, b| a.1 >= b.1), "{top:?}");
@@ -107,5 +124,5 @@ fn hashtags_of_a_window_are_counted() {
             break;
         }
     }
-    ssc.stop(Stop::Gracefully).unwrap();
+    ssc.stop(Stop::Now).unwrap();
 }
