@@ -1,14 +1,14 @@
 //! Writes batches down: what they read, what they changed, how they ended; and from time to time everything.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waterclock_base::world::{at_point, lock};
-use waterclock_base::{BatchInterval, BatchTime, Bytes, InputInfo, Result};
+use waterclock_base::{BatchInterval, BatchTime, Bytes, InputInfo, Result, StreamId};
 
 use crate::checkpoint::{Checkpoint, Contents, Descriptor, Ending, Fault, Input, Ticket, planted};
-use crate::graph::{Cut, Graph, Names, lookbacks};
+use crate::graph::{Cut, Graph, Names};
 
 /// The checkpoint of an active context, and what it calls the parts of the graph.
 pub(crate) struct Keeper {
@@ -28,8 +28,13 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(checkpoint: Arc<Checkpoint>, graph: Arc<Graph>, names: Names, zero: BatchTime) -> Self {
-        let lookbacks = lookbacks(&graph);
+    pub(crate) fn new(
+        checkpoint: Arc<Checkpoint>,
+        graph: Arc<Graph>,
+        names: Names,
+        zero: BatchTime,
+        lookbacks: &HashMap<StreamId, Duration>,
+    ) -> Self {
         let longest = lookbacks.values().max().copied().unwrap_or_default();
         let of_state = |(_, node): &(String, Arc<dyn crate::graph::AnyNode>)| {
             lookbacks.get(&node.id()).copied().unwrap_or_default()
@@ -154,7 +159,6 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{OnceLock, Weak};
 
-    use waterclock_base::StreamId;
     use waterclock_base::world::World;
 
     use super::*;
@@ -209,7 +213,8 @@ mod tests {
         checkpoint.begin(&graph.settings, BatchTime::ZERO, Vec::new(), None).unwrap();
         let source = Arc::new(Watched::default());
         let names = Names { sources: vec![("in".into(), source.clone())], states: Vec::new(), program: 0 };
-        let keeper = Arc::new(Keeper::new(checkpoint.clone(), graph, names, BatchTime::ZERO));
+        let keeper =
+            Arc::new(Keeper::new(checkpoint.clone(), graph, names, BatchTime::ZERO, &HashMap::new()));
         source.keeper.set(Arc::downgrade(&keeper)).unwrap();
         let second = BatchTime::from_millis(1000);
         keeper.cut(BatchInterval { from: BatchTime::ZERO, to: second }).unwrap();

@@ -105,7 +105,7 @@ pub(super) fn restore(
     for (name, source) in &names.sources {
         source.log_to(BlockLog::new(checkpoint.clone(), name.clone()));
     }
-    Ok(Keeper::new(checkpoint, graph.clone(), names, beginning.zero))
+    Ok(Keeper::new(checkpoint, graph.clone(), names, beginning.zero, &lookbacks))
 }
 
 /// What the states are made of.
@@ -193,8 +193,8 @@ fn restore_states(
         let saved = facts.snapshot.states.iter().find(|state| state.schema.name == *name);
         let changes = facts.changes.iter().filter(|(schema, _)| schema.name == *name);
         state.restore(Restored {
-            saved: saved.cloned(),
-            changes: changes.cloned().collect(),
+            saved,
+            changes: changes.collect(),
             upto,
             skipped: skipped.clone(),
             long: long.clone(),

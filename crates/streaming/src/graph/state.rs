@@ -41,14 +41,14 @@ pub(crate) trait StreamState: Send + Sync {
     fn pin(&self, name: &str, oldest: BatchTime) -> PinnedState;
 
     /// Takes over what was saved.
-    fn restore(&self, saved: Restored) -> Result<()>;
+    fn restore(&self, saved: Restored<'_>) -> Result<()>;
 }
 
 /// What a checkpoint has of a stream's state.
-pub(crate) struct Restored {
-    pub(crate) saved: Option<SavedState>,
+pub(crate) struct Restored<'a> {
+    pub(crate) saved: Option<&'a SavedState>,
     /// Committed since, oldest first.
-    pub(crate) changes: Vec<(StateSchema, Change)>,
+    pub(crate) changes: Vec<&'a (StateSchema, Change)>,
     /// The newest version to take over: later ones are made again.
     pub(crate) upto: BatchTime,
     /// Batches that failed.

@@ -140,9 +140,7 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
                    or give the state another name and begin it anew",
         }
     }
-}
 
-impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
     fn respread(&self, change: &Change) -> Error {
         let (then, now) = (change.partitions, self.partitioner.partitions());
         Error::Checkpoint {
@@ -237,30 +235,28 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
         PinnedState { schema: self.schema(name), version, rows }
     }
 
-    fn restore(&self, restored: Restored) -> Result<()> {
+    fn restore(&self, restored: Restored<'_>) -> Result<()> {
         let Restored { saved, changes, upto, skipped, long } = restored;
-        let mut version = saved.as_ref().and_then(|saved| saved.version);
+        let mut version = saved.and_then(|saved| saved.version);
         // A program that looks back further than the one that saved begins with what there is.
         let upto = version.map_or(upto, |version| version.max(upto));
-        let rows = saved.into_iter().flat_map(|saved| {
-            let schema = saved.schema;
-            saved.rows.into_iter().map(move |rows| (schema.clone(), rows))
-        });
+        let rows = saved.into_iter().flat_map(|saved| saved.rows.iter().map(|rows| (&saved.schema, rows)));
+        let changes = changes.into_iter().map(|(schema, change)| (schema, change));
         let due = rows.chain(changes).filter(|(_, change)| change.version <= upto);
         let (mut deltas, mut cleared, mut readings) = (Vec::new(), None, Vec::new());
         for (schema, change) in due {
             version = version.max(Some(change.version));
-            let known = readings.iter().position(|reading: &Reading| reading.schema == schema);
+            let known = readings.iter().position(|reading: &Reading| reading.schema == *schema);
             let known = match known {
                 Some(known) => known,
                 None => {
-                    readings.push(self.reading(schema)?);
+                    readings.push(self.reading(schema.clone())?);
                     readings.len() - 1
                 }
             };
-            let parts = self.read(&readings[known], &change)?;
+            let parts = self.read(&readings[known], change)?;
             if self.own_partitioner() && change.partitions as usize != parts.len() {
-                return Err(self.respread(&change));
+                return Err(self.respread(change));
             }
             if change.partitions as usize == parts.len() {
                 // Partitions that are as they were are only concerned by their own changes.
