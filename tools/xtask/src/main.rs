@@ -6,6 +6,7 @@
 
 mod bench; // the figures of BENCHMARKS.md
 mod ci; // the outer ring
+mod random; // numbers from a seed
 mod servers; // real servers for tests
 mod simulate; // programs through crashes, by seed
 mod source; // Rust as text

@@ -4,19 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Numbers from a seed (SplitMix64).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    /// A number below `limit`.
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit.max(1)
-    }
-}
+use crate::random::Random;
 
 /// Different words, about.
 const WORDS: u64 = 300;
@@ -33,7 +21,7 @@ pub(super) struct Input {
 impl Input {
     pub(super) fn new(place: &Path, seed: u64) -> Self {
         let (waiting, watched) = (place.join("new"), place.join("in"));
-        Input { waiting, watched, random: Random(seed), moved: 0, next: Duration::ZERO }
+        Input { waiting, watched, random: Random::new(seed), moved: 0, next: Duration::ZERO }
     }
 
     /// Time passes: what is due is moved in.

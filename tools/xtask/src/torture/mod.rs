@@ -16,9 +16,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::random::Random;
 use crate::workspace;
 use check::Output;
-use input::{Input, Random};
+use input::Input;
 use plan::{BIRTH, Kill, PLAN};
 use program::{Programs, Started, pause};
 use tally::Tally;
@@ -131,7 +132,7 @@ impl<'a> Life<'a> {
             place: place.to_owned(),
             programs,
             unsynced: options.unsynced,
-            random: Random(!seed),
+            random: Random::new(!seed),
             input,
             output: Output::new(&place.join("out")),
             threads: 2,

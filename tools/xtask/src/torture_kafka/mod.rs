@@ -2,7 +2,6 @@
 //! compared.
 
 mod counts; // the comparison
-mod random; // numbers from a seed
 mod topics; // the topics, through Kafka's own programs
 
 use std::io::{Read, Write};
@@ -11,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::random::Random;
 use counts::{Verdict, compare};
-use random::Random;
 use topics::Feeder;
 
 use crate::servers;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::random::Random;
+use crate::random::Random;
 use crate::servers::kafka_program;
 
 /// Different words.

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::random::Random;
 use database::Database;
-use input::{Input, Random};
+use input::Input;
 use program::Program;
 
 use crate::{servers, workspace};
