@@ -122,9 +122,21 @@ impl Readers {
         let failed = |cause| self.cluster.failed("connecting", cause);
         let consumer: BaseConsumer = self.config()?.create().map_err(failed)?;
         let (topic, partition) = (range.topic.clone(), range.partition);
-        let reader = Reader { topic, partition, consumer, next: range.from, ahead: None };
-        reader.go().map_err(failed)?;
-        Ok(reader)
+        let mut place = TopicPartitionList::new();
+        place.add_partition_offset(&topic, partition, Offset::Offset(range.from)).map_err(failed)?;
+        consumer.assign(&place).map_err(failed)?;
+        Ok(Reader { topic, partition, consumer, next: range.from, ahead: None })
+    }
+
+    /// Begins to fetch at the next offset; whatever was fetched before is dropped.
+    ///
+    /// A consumer is never assigned a second time: the client aborts the process when the partition is taken away
+    /// again before it has noticed the first (librdkafka issue 5573).
+    fn seek(&self, reader: &Reader) -> Result<(), KafkaError> {
+        reader
+            .consumer
+            .seek(&reader.topic, reader.partition, Offset::Offset(reader.next), self.cluster.time_out)
+            .map_err(|cause| self.cluster.failed("reading", cause))
     }
 
     fn read_with(
@@ -157,14 +169,13 @@ impl Readers {
                 Some(Err(ClientError::PartitionEOF(_))) if fresh || reader.passed(range.to) => break,
                 Some(Err(ClientError::PartitionEOF(_))) => {
                     // It may be an end that was reached before the last records came: the question is put again.
-                    reader.go().map_err(|cause| self.cluster.failed("reading", cause))?;
+                    self.seek(reader)?;
                     fresh = true;
                 }
                 Some(Err(error)) if is_out_of_range(&error) => {
                     let at = self.after_loss(reader, range, skip)?;
                     lost += u64::try_from(at - reader.next).unwrap_or(0);
-                    reader.next = at;
-                    reader.go().map_err(|cause| self.cluster.failed("reading", cause))?;
+                    *reader = self.connect(&OffsetRange { from: at, ..range.clone() })?;
                     fresh = true;
                 }
                 Some(Err(error)) if is_final(&error) => {
@@ -211,13 +222,6 @@ impl Readers {
 }
 
 impl Reader {
-    /// Begins to fetch at the next offset; whatever was fetched before is dropped.
-    fn go(&self) -> Result<(), ClientError> {
-        let mut place = TopicPartitionList::new();
-        place.add_partition_offset(&self.topic, self.partition, Offset::Offset(self.next))?;
-        self.consumer.assign(&place)
-    }
-
     /// Whether everything before `to` was handed out. Marks of transactions count, which come as no message.
     fn passed(&self, to: i64) -> bool {
         let Ok(position) = self.consumer.position() else { return false };
