@@ -29,6 +29,21 @@ impl Input {
         Ok(Input { files })
     }
 
+    /// The same text in pieces of whole lines, each of about so many bytes.
+    pub(crate) fn in_pieces(&self, bytes: usize) -> Self {
+        let mut files = Vec::new();
+        for file in &self.files {
+            let mut rest: &str = file;
+            while !rest.is_empty() {
+                let after = rest.as_bytes().iter().skip(bytes).position(|byte| *byte == b'\n');
+                let (piece, next) = rest.split_at(after.map_or(rest.len(), |at| bytes + at + 1));
+                files.push(Arc::from(piece));
+                rest = next;
+            }
+        }
+        Input { files }
+    }
+
     /// Bytes of the batches from `first` to `last`.
     pub(crate) fn bytes(&self, first: usize, last: usize) -> u64 {
         (first..last).map(|n| self.file(n).len() as u64).sum()

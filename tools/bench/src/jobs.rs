@@ -117,10 +117,10 @@ pub(crate) fn stateful(input: &Input, options: &Options) -> Result<Report> {
     measured(input, options, (ssc, clock), 2, &check)
 }
 
-type Total<K> = fn(BatchTime, &K, Option<u64>, &mut State<'_, u64>) -> Option<u64>;
+pub(crate) type Total<K> = fn(BatchTime, &K, Option<u64>, &mut State<'_, u64>) -> Option<u64>;
 
 /// Adds up the values of each key.
-fn running_total<K: Key>() -> StateSpec<K, u64, Total<K>> {
+pub(crate) fn running_total<K: Key>() -> StateSpec<K, u64, Total<K>> {
     StateSpec::function(|_, _, value, state| {
         let total = state.get().copied().unwrap_or(0) + value?;
         state.update(total);

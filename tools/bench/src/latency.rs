@@ -16,7 +16,7 @@ use waterclock::world::{Rng, lock};
 use waterclock::{BatchInfo, Event};
 
 use crate::Options;
-use crate::measure::{cpu_seconds, wake_on_time};
+use crate::measure::{cpu_seconds, percentile, wake_on_time};
 
 /// How long lines that were sent may stay out before they count as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options) -> Result<Value, BoxError> {
         let counts = rdd.collect()?;
         let now = nanos_since(origin);
         let sent = counts.iter().filter_map(|(word, lines)| Some((word.parse::<u64>().ok()?, *lines)));
-        lock(&seen).extend(sent.flat_map(|(at, lines)| (0..lines).map(move |_| now - at)));
+        lock(&seen).extend(sent.flat_map(|(at, lines)| (0..lines).map(move |_| (now - at) as i64)));
         Ok(())
     });
     let late = Arc::new(AtomicU64::new(0));
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<Value, BoxError> {
         return Err(format!("{sent} lines were sent and {} arrived", delays.len()).into());
     }
     delays.sort_unstable();
-    let micros = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize] as f64 / 1000.0;
+    let micros = |share| percentile(&delays, share).map(|nanos| nanos as f64 / 1000.0);
     Ok(json!({
         "system": "waterclock",
         "job": "latency",

@@ -8,6 +8,8 @@
 #![expect(clippy::disallowed_methods, reason = "a bench reads files and the time directly")]
 
 mod by_hand; // the records job without any library of streams
+mod checkpoint; // what it costs, and how soon a killed program is back
+mod counted_disk; // how often something is made safe
 mod hostile; // text that is meant to be slow
 mod input; // files in memory
 mod jobs; // the jobs on Waterclock
@@ -37,6 +39,9 @@ JOB  grep         lines that hold the pattern, counted
      records-hand the same by a hand-written loop
      idle         batches without input through the word count graph: cost of a batch
      keyed        running counts: a batch of 1,000 keys among --keys N
+     checkpoint   stateful with a checkpoint and without, in turns, in batches of --interval-ms (100) for --seconds
+                  (10): MB/s of batches one after the other, and the delays of batches at half that speed
+     restart      state of --keys N, killed and started again: how long until the first batch is over
      hostile      wordcount over the text of --input and that of --hostile in turn: time a byte. Writes the
                   hostile text (200 MB) if there is no such folder
      kafka        with the feature of this name and WATERCLOCK_KAFKA: the records of a topic (2 million, or 200,000
@@ -97,6 +102,11 @@ fn run() -> Result<Value, String> {
         "idle" => jobs::idle(&options).map_err(told)?,
         "keyed" => jobs::keyed(&options).map_err(told)?,
         // The `Debug` of our errors is the text for people.
+        "checkpoint" => return checkpoint::run(&options).map_err(|error| format!("{error:?}")),
+        "restart" => return checkpoint::restart(&options).map_err(|error| format!("{error:?}")),
+        "restart-child" => {
+            match checkpoint::restart_child(&options).map_err(|error| format!("{error:?}"))? {}
+        }
         "hostile" => return hostile::run(&options).map_err(|error| format!("{error:?}")),
         "latency" => return latency::run(&options).map_err(|error| format!("{error:?}")),
         #[cfg(feature = "kafka")]
@@ -122,6 +132,9 @@ fn options() -> Result<Options, String> {
         seconds: 10,
         rate: 10_000,
     };
+    if options.job == "checkpoint" {
+        options.interval_ms = 100;
+    }
     while let Some(name) = args.next() {
         let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
         let number = || value.parse::<usize>().map_err(|_| format!("{name}: {value:?} is not a number"));

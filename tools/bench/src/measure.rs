@@ -59,6 +59,12 @@ impl Report {
     }
 }
 
+/// The value below which so large a share of the sorted ones is.
+pub(crate) fn percentile(sorted: &[i64], share: f64) -> Option<i64> {
+    let last = sorted.len().checked_sub(1)?;
+    sorted.get((last as f64 * share) as usize).copied()
+}
+
 /// Processor time of all threads of the process.
 #[expect(unsafe_code, reason = "the standard library does not tell processor time")]
 pub(crate) fn cpu_seconds() -> f64 {

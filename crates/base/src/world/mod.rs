@@ -17,7 +17,7 @@ pub use disk::{Disk, DiskEntry, DiskFile, DiskName, RealDisk, above};
 pub use net::{Connection, Net, RealNet};
 pub use points::at_point;
 pub use rng::{Rng, random_seed};
-pub use threads::{JoinHandle, memory_bytes, spawn};
+pub use threads::{JoinHandle, in_parallel, memory_bytes, spawn};
 #[cfg(feature = "kill-points")]
 pub use unsynced::UnsyncedDisk;
 

@@ -198,6 +198,7 @@ fn restore_states(
             upto,
             skipped: skipped.clone(),
             long: long.clone(),
+            threads: graph.settings.threads,
         })?;
         if !lookback.is_zero() {
             recalled.push((node, (upto + node.slide()).to(beginning.ended, node.slide()).collect()));

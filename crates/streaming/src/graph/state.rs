@@ -55,4 +55,6 @@ pub(crate) struct Restored<'a> {
     pub(crate) skipped: Vec<BatchTime>,
     /// Batches that cover several times.
     pub(crate) long: Vec<BatchInterval>,
+    /// How many threads may read.
+    pub(crate) threads: usize,
 }

@@ -16,7 +16,7 @@ mod store; // base, deltas, pins
 mod version; // the versions that a stream makes, batch by batch
 
 pub(crate) use rows::Rows;
-pub(crate) use saved::{Part, read as read_saved, write as write_saved, write_view};
+pub(crate) use saved::{read_head, read_row, write as write_saved, write_view};
 pub(crate) use stage::{Emitted, Snapshot, StateStage, Update, Updated};
 pub(crate) use store::{Change, Changed, Delta, Entry, Pin, StateStore, View};
 pub(crate) use version::Versions;

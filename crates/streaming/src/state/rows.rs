@@ -62,6 +62,14 @@ impl<K: Hash + Eq, V> Rows<K, V> {
         self.rows.get_mut(at as usize)?.as_mut()
     }
 
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        let (known, hasher) = (&self.rows, &self.hasher);
+        let rehash = |&at: &u32| known[at as usize].as_ref().map_or(0, |(key, _)| hasher.hash_one(key));
+        self.index.reserve(rows, rehash);
+        self.rows.reserve(rows);
+    }
+
     /// Adds a row whose key is new.
     pub(crate) fn insert(&mut self, hash: u64, key: K, value: V) -> u32 {
         let at = u32::try_from(self.rows.len()).expect("a partition holds fewer than 2^32 keys");

@@ -2,7 +2,7 @@
 
 use waterclock_base::{BatchTime, Key, Record, Result, decode, encode, key_hash};
 
-use super::{Change, Changed, Delta, Entry, View};
+use super::{Change, Delta, Entry, View};
 use crate::checkpoint::{Fault, planted};
 
 /// Bytes after which rows go into another piece.
@@ -10,11 +10,11 @@ const PIECE: usize = 4 << 20;
 
 /// What rows begin with.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Head {
+pub(crate) struct Head {
     /// Everything that was there before is gone.
-    from_scratch: bool,
+    pub(crate) from_scratch: bool,
     /// Every key that was last touched before this was removed.
-    expired: Option<BatchTime>,
+    pub(crate) expired: Option<BatchTime>,
 }
 
 /// Writes a delta down.
@@ -62,42 +62,24 @@ pub(crate) fn write_view<K: Key, S: Record>(
     }
 }
 
-/// How the rows of a change become the delta of a partition.
-pub(crate) struct Part<'a, K: Key, S: Record> {
-    /// No change yet.
-    pub(crate) empty: &'a dyn Fn() -> Delta<K, S>,
-    /// The partition that a key belongs to now; an error where it does not belong where it was.
-    pub(crate) place: &'a dyn Fn(&K) -> Result<usize>,
-    /// Reads a key and a state.
-    pub(crate) key: &'a dyn Fn(&mut &[u8]) -> Result<K>,
-    pub(crate) state: &'a dyn Fn(&mut &[u8]) -> Result<S>,
+/// Reads what rows begin with.
+pub(crate) fn read_head(bytes: &mut &[u8]) -> Result<Head> {
+    decode(bytes)
 }
 
-/// Reads rows, each into the delta of the partition that its key belongs to now.
-pub(crate) fn read<K: Key, S: Record>(
-    mut bytes: &[u8],
-    partitions: usize,
-    part: &Part<'_, K, S>,
-) -> Result<Vec<Delta<K, S>>> {
-    let head: Head = decode(&mut bytes)?;
-    let mut deltas: Vec<Delta<K, S>> = (0..partitions).map(|_| (part.empty)()).collect();
-    for delta in &mut deltas {
-        delta.from_scratch = head.from_scratch;
-        delta.expired = head.expired;
-    }
-    while !bytes.is_empty() {
-        let key = (part.key)(&mut bytes)?;
-        let change = match decode::<bool>(&mut bytes)? {
-            false => Change::Removed,
-            true => {
-                let touched = decode(&mut bytes)?;
-                Change::Set(Entry { state: (part.state)(&mut bytes)?, touched })
-            }
-        };
-        let place = (part.place)(&key)?;
-        if let Some(delta) = deltas.get_mut(place) {
-            delta.rows.insert(delta.rows.hash(&key), key, Changed { at: None, change });
+/// Reads a row, its key and its state by the functions given.
+pub(crate) fn read_row<K, S>(
+    bytes: &mut &[u8],
+    key: impl FnOnce(&mut &[u8]) -> Result<K>,
+    state: impl FnOnce(&mut &[u8]) -> Result<S>,
+) -> Result<(K, Change<S>)> {
+    let key = key(bytes)?;
+    let change = match decode::<bool>(bytes)? {
+        false => Change::Removed,
+        true => {
+            let touched = decode(bytes)?;
+            Change::Set(Entry { state: state(bytes)?, touched })
         }
-    }
-    Ok(deltas)
+    };
+    Ok((key, change))
 }

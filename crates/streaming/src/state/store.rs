@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Key, Record};
+use waterclock_base::{BatchTime, Key, Record, Result};
 use waterclock_engine::Step;
 
 use super::Rows;
@@ -46,7 +46,7 @@ pub(crate) struct Delta<K, S> {
 }
 
 /// The folded state of one partition.
-struct Base<K, S> {
+pub(crate) struct Base<K, S> {
     rows: Rows<K, Entry<S>>,
     /// Places of keys by the time they were touched, where time-outs are looked for. A place stays under an
     /// old time when its key is touched again, and is passed over then.
@@ -158,13 +158,18 @@ impl<K: Key, S: Record> StateStore<K, S> {
         View { base, deltas, expected: self.expected.load(Ordering::Relaxed) }
     }
 
-    /// Takes over what was saved: changes of each partition, oldest first, up to the version of `time`.
-    pub(crate) fn restore(&self, time: BatchTime, changes: impl IntoIterator<Item = (usize, Delta<K, S>)>) {
-        for (partition, delta) in changes {
-            if let Some(partition) = self.partitions.get(partition) {
-                partition.base.write().unwrap_or_else(PoisonError::into_inner).apply(Arc::new(delta));
-            }
-        }
+    /// Lets a partition's state be filled with what was saved.
+    pub(crate) fn fill(
+        &self,
+        partition: usize,
+        fill: impl FnOnce(&mut Base<K, S>) -> Result<()>,
+    ) -> Result<()> {
+        let mut base = self.partitions[partition].base.write().unwrap_or_else(PoisonError::into_inner);
+        fill(&mut base)
+    }
+
+    /// What the partitions were filled with is the version of `time`.
+    pub(crate) fn filled(&self, time: BatchTime) {
         *lock(&self.committed) = Some(time);
     }
 
@@ -172,13 +177,6 @@ impl<K: Key, S: Record> StateStore<K, S> {
     pub(crate) fn newer(&self, partition: usize, time: BatchTime) -> Vec<Arc<Delta<K, S>>> {
         let deltas = lock(&self.partitions[partition].deltas);
         deltas.iter().filter(|delta| delta.time > time).cloned().collect()
-    }
-
-    /// No change yet, of a version that was saved.
-    pub(crate) fn saved_delta(&self, time: BatchTime) -> Delta<K, S> {
-        let rows = Rows::new(self.seed);
-        // Places of another process say nothing here.
-        Delta { time, epoch: u64::MAX, rows, from_scratch: false, expired: None }
     }
 
     /// Adds what a task of the batch did.
@@ -232,18 +230,43 @@ impl<K: Key, S: Record> Partition<K, S> {
 }
 
 impl<K: Key, S: Record> Base<K, S> {
+    /// How many keys there are.
+    pub(crate) fn keys(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Makes room for about so many more.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        self.rows.reserve(keys);
+    }
+
+    /// Forgets every key.
+    pub(crate) fn clear(&mut self) {
+        self.rows = self.rows.like(0);
+        if let Some(by_touch) = &mut self.by_touch {
+            by_touch.clear();
+        }
+    }
+
+    /// No key that was last touched before is there any more.
+    pub(crate) fn expire(&mut self, before: BatchTime) {
+        if let Some(by_touch) = &mut self.by_touch {
+            *by_touch = by_touch.split_off(&before);
+        }
+    }
+
+    /// Changes a key.
+    pub(crate) fn put(&mut self, key: K, change: Change<S>) {
+        let at = self.rows.find(self.rows.hash(&key), &key);
+        self.change(at, key, change);
+    }
+
     fn apply(&mut self, delta: Arc<Delta<K, S>>) {
         if delta.from_scratch {
-            let seed_rows = self.rows.like(0);
-            self.rows = seed_rows;
-            if let Some(by_touch) = &mut self.by_touch {
-                by_touch.clear();
-            }
+            self.clear();
         }
         let places_hold = delta.epoch == self.rows.epoch() && !delta.from_scratch;
-        if let (Some(by_touch), Some(expired)) = (&mut self.by_touch, delta.expired) {
-            *by_touch = by_touch.split_off(&expired);
-        }
+        delta.expired.into_iter().for_each(|before| self.expire(before));
         match Arc::try_unwrap(delta) {
             Ok(delta) => {
                 for (key, changed) in delta.rows.into_rows() {

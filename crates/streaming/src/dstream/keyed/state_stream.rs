@@ -1,10 +1,12 @@
 //! What all streams with state share: the store, its versions, how data is spread to meet it, and how it
 //! outlives the process.
 
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use waterclock_base::world::in_parallel;
 use waterclock_base::{
     BatchInterval, BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, SchemaChange, decode,
     group_of_hash, key_hash, read_as,
@@ -14,8 +16,7 @@ use waterclock_engine::{Define, Engine, Keyed, Partitioner, PartitionerId, Rdd, 
 use crate::checkpoint::{Change, PinnedState, StateSchema};
 use crate::graph::{Restored, Settled, StreamState};
 use crate::state::{
-    Delta, Emitted, Part, Snapshot, StateStage, StateStore, Update, Versions, read_saved, write_saved,
-    write_view,
+    Emitted, Snapshot, StateStage, StateStore, Update, Versions, read_head, read_row, write_saved, write_view,
 };
 
 /// The state of one stream and the versions that it is at.
@@ -71,35 +72,63 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
 
     /// A change of a partition, with the key groups that it owns.
     fn change(&self, state: &str, version: BatchTime, partition: usize, rows: Vec<u8>) -> Change {
-        let (partitions, groups) = (self.partitioner.partitions(), self.key_groups);
-        let edge = |p: usize| (p as u64 * u64::from(groups) / partitions.max(1) as u64) as u32;
-        let groups = if self.own_partitioner() { 0..groups } else { edge(partition)..edge(partition + 1) };
-        let (partition, partitions) = (partition as u32, partitions as u32);
+        let (groups, partitions) = (self.groups(partition), self.partitioner.partitions() as u32);
+        let partition = partition as u32;
         Change { state: state.to_owned(), version, partition, partitions, groups, rows: Bytes(rows) }
     }
 
-    /// Reads a change that was made under `written`: what it means for each partition of today.
-    fn read(&self, written: &Reading, change: &Change) -> Result<Vec<(usize, Delta<K, S>)>> {
-        let store = self.versions.store();
-        let place = |key: &K| {
-            let group = group_of_hash(key_hash(key), self.key_groups);
-            if change.groups.contains(&group) {
-                Ok(self.partitioner.partition(key))
-            } else {
-                Err(self.strayed(change))
+    /// The key groups that a partition owns.
+    fn groups(&self, partition: usize) -> Range<u32> {
+        let (partitions, groups) = (self.partitioner.partitions(), self.key_groups);
+        let edge = |p: usize| (p as u64 * u64::from(groups) / partitions.max(1) as u64) as u32;
+        if self.own_partitioner() { 0..groups } else { edge(partition)..edge(partition + 1) }
+    }
+
+    /// Fills a partition with its part of the changes, oldest first.
+    fn fill(&self, partition: usize, changes: &[(&Reading, &Change)]) -> Result<()> {
+        let (groups, own) = (self.groups(partition), self.own_partitioner());
+        let concerns = |change: &Change| match change.partitions as usize == self.partitioner.partitions() {
+            // Partitions that are as they were are only concerned by their own changes.
+            true => change.partition as usize == partition,
+            false => change.groups.start < groups.end && groups.start < change.groups.end,
+        };
+        let due: Vec<_> = changes.iter().filter(|(_, change)| concerns(change)).collect();
+        // How much the oldest version has, which most keys come with.
+        let oldest = due.iter().take_while(|(_, change)| change.version == due[0].1.version);
+        let mut ahead: usize = oldest.map(|(_, change)| change.rows.0.len()).sum();
+        let mut cleared = None;
+        self.versions.store().fill(partition, |base| {
+            for (reading, change) in due {
+                let (mut bytes, before) = (&change.rows.0[..], base.keys());
+                let head = read_head(&mut bytes)?;
+                // A version begins from scratch once, however many partitions it was written by.
+                if head.from_scratch && cleared.replace(change.version) != Some(change.version) {
+                    base.clear();
+                }
+                head.expired.into_iter().for_each(|before| base.expire(before));
+                while !bytes.is_empty() {
+                    let (key, row) =
+                        read_row(&mut bytes, |bytes| reading.key(bytes), |bytes| reading.value(bytes))?;
+                    let group = group_of_hash(key_hash(&key), self.key_groups);
+                    if !change.groups.contains(&group) {
+                        return Err(self.strayed(change));
+                    }
+                    if if own {
+                        self.partitioner.partition(&key) == partition
+                    } else {
+                        groups.contains(&group)
+                    } {
+                        base.put(key, row);
+                    }
+                }
+                let read = change.rows.0.len();
+                ahead = ahead.saturating_sub(read);
+                base.reserve(
+                    (base.keys().saturating_sub(before) as u64 * ahead as u64 / read.max(1) as u64) as usize,
+                );
             }
-        };
-        let part = Part {
-            empty: &|| store.saved_delta(change.version),
-            place: &place,
-            key: &|bytes| if written.same_key { decode(bytes) } else { read_as(&written.schema.key, bytes) },
-            state: &|bytes| match written.same_value {
-                true => decode(bytes),
-                false => read_as(&written.schema.value, bytes),
-            },
-        };
-        let deltas = read_saved(&change.rows.0, store.partitions(), &part)?;
-        Ok(deltas.into_iter().enumerate().collect())
+            Ok(())
+        })
     }
 
     /// How what was written under a schema is read today.
@@ -236,42 +265,32 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
     }
 
     fn restore(&self, restored: Restored<'_>) -> Result<()> {
-        let Restored { saved, changes, upto, skipped, long } = restored;
+        let Restored { saved, changes, upto, skipped, long, threads } = restored;
         let mut version = saved.and_then(|saved| saved.version);
         // A program that looks back further than the one that saved begins with what there is.
         let upto = version.map_or(upto, |version| version.max(upto));
         let rows = saved.into_iter().flat_map(|saved| saved.rows.iter().map(|rows| (&saved.schema, rows)));
         let changes = changes.into_iter().map(|(schema, change)| (schema, change));
         let due = rows.chain(changes).filter(|(_, change)| change.version <= upto);
-        let (mut deltas, mut cleared, mut readings) = (Vec::new(), None, Vec::new());
-        for (schema, change) in due {
+        let due: Vec<_> = due.collect();
+        let mut readings: Vec<Reading> = Vec::new();
+        for (schema, change) in &due {
             version = version.max(Some(change.version));
-            let known = readings.iter().position(|reading: &Reading| reading.schema == *schema);
-            let known = match known {
-                Some(known) => known,
-                None => {
-                    readings.push(self.reading(schema.clone())?);
-                    readings.len() - 1
-                }
-            };
-            let parts = self.read(&readings[known], change)?;
-            if self.own_partitioner() && change.partitions as usize != parts.len() {
+            if self.own_partitioner() && change.partitions as usize != self.partitioner.partitions() {
                 return Err(self.respread(change));
             }
-            if change.partitions as usize == parts.len() {
-                // Partitions that are as they were are only concerned by their own changes.
-                deltas.extend(parts.into_iter().filter(|(place, _)| *place == change.partition as usize));
-                continue;
+            if !readings.iter().any(|reading| reading.schema == **schema) {
+                readings.push(self.reading((*schema).clone())?);
             }
-            // A version begins from scratch in all partitions or in none, and once only.
-            let again = cleared.replace(change.version) == Some(change.version);
-            deltas.extend(parts.into_iter().map(|(place, mut delta)| {
-                delta.from_scratch &= !again;
-                (place, delta)
-            }));
         }
+        let of = |schema: &StateSchema| readings.iter().find(|reading| reading.schema == *schema);
+        let due: Vec<_> =
+            due.into_iter().filter_map(|(schema, change)| Some((of(schema)?, change))).collect();
+        let filled =
+            in_parallel(threads, self.partitioner.partitions(), |partition| self.fill(partition, &due));
+        filled.into_iter().collect::<Result<()>>()?;
         if let Some(version) = version {
-            self.versions.store().restore(version, deltas);
+            self.versions.store().filled(version);
         }
         self.versions.resume(upto, skipped);
         long.into_iter().for_each(|long| self.versions.pass_over(long));
@@ -284,6 +303,16 @@ struct Reading {
     schema: StateSchema,
     same_key: bool,
     same_value: bool,
+}
+
+impl Reading {
+    fn key<K: Key>(&self, bytes: &mut &[u8]) -> Result<K> {
+        if self.same_key { decode(bytes) } else { read_as(&self.schema.key, bytes) }
+    }
+
+    fn value<S: Record>(&self, bytes: &mut &[u8]) -> Result<S> {
+        if self.same_value { decode(bytes) } else { read_as(&self.schema.value, bytes) }
+    }
 }
 
 /// The whole state of time `t`, of each key what `show` makes of it.
