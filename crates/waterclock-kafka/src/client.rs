@@ -1,16 +1,54 @@
 //! Where the brokers are, and how to talk to them.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError as ClientError;
-use waterclock_base::world::{Clock, Signal, SystemClock};
+use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
+use waterclock_base::world::{Clock, Signal, SystemClock, lock};
 
 use crate::error::KafkaError;
+
+/// How many events a client is asked for after a failure: each may be the reason, and none says whether another
+/// follows.
+pub(crate) const EVENTS: u32 = 100;
+
+/// How many different reasons are kept.
+const REASONS: usize = 5;
+
+pub(crate) type Reading = BaseConsumer<Heard>;
+pub(crate) type Writing = BaseProducer<Heard>;
+
+/// What a client says beside its answers: most often why no broker can be reached. A question that fails only says
+/// that it did.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl ClientContext for Heard {
+    fn error(&self, error: ClientError, reason: &str) {
+        tracing::warn!("Kafka: {error}: {reason}");
+        let mut heard = lock(&self.0);
+        if heard.len() < REASONS && !heard.iter().any(|known| known == reason) {
+            heard.push(reason.to_owned());
+        }
+    }
+}
+
+impl ConsumerContext for Heard {}
+
+impl ProducerContext for Heard {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
 
 /// Address and settings of a cluster.
 #[derive(Clone)]
 pub(crate) struct Cluster {
+    heard: Heard,
     pub(crate) brokers: String,
     pub(crate) settings: Vec<(String, String)>,
     /// How long a single question may take.
@@ -19,7 +57,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(brokers: impl Into<String>) -> Self {
-        Cluster { brokers: brokers.into(), settings: Vec::new(), time_out: Duration::from_secs(10) }
+        Cluster {
+            heard: Heard::default(),
+            brokers: brokers.into(),
+            settings: Vec::new(),
+            time_out: Duration::from_secs(10),
+        }
     }
 
     /// Settings of a client: `usual` may be changed by the program, `fixed` may not.
@@ -49,6 +92,17 @@ impl Cluster {
         Ok(config)
     }
 
+    /// A client of these settings.
+    ///
+    /// # Errors
+    /// When one of them can't be used.
+    pub(crate) fn connect<C: FromClientConfigAndContext<Heard>>(
+        &self,
+        config: &ClientConfig,
+    ) -> Result<C, KafkaError> {
+        config.create_with_context(self.heard.clone()).map_err(|cause| self.failed("connecting", cause))
+    }
+
     /// What the client said while `doing` something. A refused setting is told without its value.
     pub(crate) fn failed(&self, doing: impl Into<String>, cause: ClientError) -> KafkaError {
         match cause {
@@ -57,6 +111,7 @@ impl Cluster {
                 brokers: self.brokers.clone(),
                 doing: doing.into(),
                 cause: Box::new(cause),
+                heard: std::mem::take(&mut *lock(&self.heard.0)),
             },
         }
     }

@@ -30,7 +30,7 @@ pub enum KafkaError {
     },
 
     /// The brokers could not be asked.
-    #[error("Kafka at {brokers}: {doing}: {cause}")]
+    #[error("Kafka at {brokers}: {doing}: {cause}{}", also(.heard))]
     Client {
         /// The bootstrap servers.
         brokers: String,
@@ -38,6 +38,8 @@ pub enum KafkaError {
         doing: String,
         /// What the client said.
         cause: Box<ClientError>,
+        /// What else it has said: most often why no broker can be reached.
+        heard: Vec<String>,
     },
 
     /// A topic that is read, or a partition of it, is not there.
@@ -94,6 +96,10 @@ pub enum KafkaError {
 
 fn in_partition(partition: Option<i32>) -> String {
     partition.map(|partition| format!(", partition {partition}")).unwrap_or_default()
+}
+
+fn also(heard: &[String]) -> String {
+    heard.iter().map(|reason| format!("; {reason}")).collect()
 }
 
 fn last_said(last: &Option<Box<ClientError>>) -> String {

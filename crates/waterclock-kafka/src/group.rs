@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::Cluster;
+use crate::client::{Cluster, Reading};
 use crate::error::KafkaError;
 use crate::offsets::OffsetRanges;
 
 /// A client that writes as a group without being a member of it.
 pub(crate) struct Group {
     name: String,
-    consumer: BaseConsumer,
+    consumer: Reading,
     stopping: AtomicBool,
 }
 
@@ -25,7 +25,7 @@ impl Group {
         let fixed =
             [("group.id", name), ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false")];
         let config = cluster.config(&[], &fixed)?;
-        let consumer = config.create().map_err(|cause| cluster.failed("connecting", cause))?;
+        let consumer = cluster.connect(&config)?;
         Ok(Group { name: name.to_owned(), consumer, stopping: AtomicBool::new(false) })
     }
 

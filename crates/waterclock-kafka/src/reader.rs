@@ -3,14 +3,14 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::OwnedMessage;
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 use waterclock_base::BoxError;
 use waterclock_base::world::lock;
 
-use crate::client::{Cluster, Deadline};
+use crate::client::{Cluster, Deadline, Reading};
 use crate::error::KafkaError;
 use crate::offsets::OffsetRange;
 use crate::record::KafkaMessage;
@@ -34,7 +34,7 @@ pub(crate) struct Readers {
 struct Reader {
     topic: String,
     partition: i32,
-    consumer: BaseConsumer,
+    consumer: Reading,
     /// Nothing before this offset will come any more, and everything from it on.
     next: i64,
     /// What came after the end of a range.
@@ -120,7 +120,7 @@ impl Readers {
 
     fn connect(&self, range: &OffsetRange) -> Result<Reader, KafkaError> {
         let failed = |cause| self.cluster.failed("connecting", cause);
-        let consumer: BaseConsumer = self.config()?.create().map_err(failed)?;
+        let consumer: Reading = self.cluster.connect(&self.config()?)?;
         let (topic, partition) = (range.topic.clone(), range.partition);
         let mut place = TopicPartitionList::new();
         place.add_partition_offset(&topic, partition, Offset::Offset(range.from)).map_err(failed)?;

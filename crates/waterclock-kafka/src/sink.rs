@@ -3,16 +3,16 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use waterclock_base::world::{lock, random_seed};
 use waterclock_base::{BoxError, Data, key_hash};
 use waterclock_streaming::{BatchMark, BatchSink, SinkClass};
 
-use crate::client::{Cluster, Deadline};
+use crate::client::{Cluster, Deadline, EVENTS, Reading, Writing};
 use crate::error::KafkaError;
 use crate::mark::Marks;
 use crate::new_record::NewRecord;
@@ -70,9 +70,9 @@ enum State {
 
 /// A producer of one output, and what its topic has.
 struct Writer {
-    producer: BaseProducer,
+    producer: Writing,
     /// Speaks for the group.
-    group: BaseConsumer,
+    group: Reading,
     marks: Marks,
 }
 
@@ -124,7 +124,7 @@ impl<F> KafkaSink<F> {
         ];
         let fixed = [("transactional.id", id), ("enable.idempotence", "true")];
         let config = self.cluster.config(&usual, &fixed)?;
-        let producer: BaseProducer = config.create().map_err(failed("connecting"))?;
+        let producer: Writing = self.cluster.connect(&config)?;
         self.find_topic(&producer, deadline)?;
         producer.init_transactions(deadline.left()).map_err(failed("beginning transactions"))?;
         // What a producer is set to is mostly nothing to a consumer.
@@ -133,7 +133,7 @@ impl<F> KafkaSink<F> {
         reading.settings.retain(|(name, _)| shared.iter().any(|prefix| name.starts_with(prefix)));
         let fixed =
             [("group.id", id), ("isolation.level", "read_committed"), ("enable.auto.commit", "false")];
-        let group: BaseConsumer = reading.config(&[], &fixed)?.create().map_err(failed("connecting"))?;
+        let group: Reading = reading.connect(&reading.config(&[], &fixed)?)?;
         let mut asked = TopicPartitionList::new();
         asked.add_partition(&self.topic, 0);
         let known = group.committed_offsets(asked, deadline.left());
@@ -149,11 +149,15 @@ impl<F> KafkaSink<F> {
     }
 
     /// The name of the batch is kept beside the topic, so that it must be there.
-    fn find_topic(&self, producer: &BaseProducer, deadline: &Deadline) -> Result<(), KafkaError> {
+    fn find_topic(&self, producer: &Writing, deadline: &Deadline) -> Result<(), KafkaError> {
         // At the very end too the answer is waited for, which says more than that there was none.
         let patience = deadline.left().max(Duration::from_secs(1));
         let metadata = producer.client().fetch_metadata(Some(&self.topic), patience);
-        let metadata = metadata.map_err(|cause| self.cluster.failed("asking for the topic", cause))?;
+        let metadata = metadata.map_err(|cause| {
+            // What it has to say beside comes when it is asked for events.
+            (0..EVENTS).for_each(|_| producer.poll(Duration::ZERO));
+            self.cluster.failed("asking for the topic", cause)
+        })?;
         let is_there = metadata.topics().iter().any(|topic| !topic.partitions().is_empty());
         if is_there {
             return Ok(());
@@ -191,12 +195,7 @@ impl<F> KafkaSink<F> {
         Ok(())
     }
 
-    fn send(
-        &self,
-        producer: &BaseProducer,
-        record: &NewRecord,
-        deadline: &Deadline,
-    ) -> Result<(), ClientError> {
+    fn send(&self, producer: &Writing, record: &NewRecord, deadline: &Deadline) -> Result<(), ClientError> {
         let topic = record.topic.as_ref().unwrap_or(&self.topic);
         let mut sent = BaseRecord::<[u8], [u8]>::to(topic);
         sent.key = record.key.as_deref();

@@ -1,12 +1,13 @@
 //! Which partitions there are, and how far they reach.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::{Offset, TopicPartitionList};
 use regex_lite::Regex;
 
-use crate::client::Cluster;
+use crate::client::{Cluster, EVENTS, Reading};
 use crate::error::KafkaError;
 
 /// A partition of a topic.
@@ -25,7 +26,7 @@ pub(crate) struct Overview {
     cluster: Cluster,
     topics: Topics,
     pattern: Option<Regex>,
-    consumer: BaseConsumer,
+    consumer: Reading,
 }
 
 impl Overview {
@@ -42,7 +43,7 @@ impl Overview {
         let fixed = [("enable.auto.commit", "false"), ("enable.auto.offset.store", "false")];
         let usual = [("group.id", "waterclock"), ("isolation.level", "read_committed")];
         let config = cluster.config(&usual, &fixed)?;
-        let consumer = config.create().map_err(|cause| cluster.failed("connecting", cause))?;
+        let consumer = cluster.connect(&config)?;
         Ok(Overview { cluster, topics, pattern, consumer })
     }
 
@@ -66,7 +67,7 @@ impl Overview {
     /// When the brokers don't answer. What is missing is no error here.
     pub(crate) fn partitions(&self) -> Result<BTreeSet<Partition>, KafkaError> {
         // Serves what the client has to say, which would gather otherwise.
-        let _ = self.consumer.poll(std::time::Duration::ZERO);
+        let _ = self.consumer.poll(Duration::ZERO);
         let mut found = BTreeSet::new();
         match &self.topics {
             Topics::Named(names) => names.iter().try_for_each(|name| self.ask(Some(name), &mut found))?,
@@ -82,7 +83,11 @@ impl Overview {
 
     fn ask(&self, topic: Option<&str>, found: &mut BTreeSet<Partition>) -> Result<(), KafkaError> {
         let metadata = self.consumer.fetch_metadata(topic, self.cluster.time_out);
-        let metadata = metadata.map_err(|cause| self.cluster.failed("asking for topics", cause))?;
+        let metadata = metadata.map_err(|cause| {
+            // What it has to say beside comes when it is asked for events.
+            (0..EVENTS).for_each(|_| drop(self.consumer.poll(Duration::ZERO)));
+            self.cluster.failed("asking for topics", cause)
+        })?;
         for known in metadata.topics().iter().filter(|known| topic.is_some() || self.matches(known.name())) {
             found
                 .extend(known.partitions().iter().map(|partition| (known.name().to_owned(), partition.id())));
@@ -169,7 +174,7 @@ impl Overview {
         let mut cluster = self.cluster.clone();
         cluster.settings.retain(|(name, _)| name != "group.id");
         let config = cluster.config(&[], &[("group.id", group), ("enable.auto.commit", "false")])?;
-        let member: BaseConsumer = config.create().map_err(failed)?;
+        let member: Reading = cluster.connect(&config)?;
         let mut asked = TopicPartitionList::new();
         of.for_each(|(topic, partition)| {
             asked.add_partition(topic, *partition);

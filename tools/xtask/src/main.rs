@@ -6,6 +6,7 @@
 
 mod bench; // the figures of BENCHMARKS.md
 mod ci; // the outer ring
+mod packages; // what the system has to have
 mod random; // numbers from a seed
 mod servers; // real servers for tests
 mod simulate; // programs through crashes, by seed

@@ -8,3 +8,4 @@ mod losses; // what is gone when it is to be read
 mod recovery; // restarts, of the program and the broker
 mod sink; // batches into topics
 mod source; // streams from topics
+mod tls; // the same behind TLS and a password

@@ -1,10 +1,12 @@
 //! The parts of the outer ring.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 
 use super::commands::{cargo, cargo_output, cargo_with};
 use super::word_count;
+use crate::packages::install;
 use crate::torture::{self, torture};
 use crate::workspace;
 
@@ -222,6 +224,11 @@ fn torture_postgres() -> Result<(), String> {
 }
 
 fn kafka() -> Result<(), String> {
+    let has_tls = Command::new("pkg-config").args(["--exists", "openssl"]).status();
+    if !has_tls.is_ok_and(|status| status.success()) {
+        install("pkg-config", "kafka: OpenSSL is not found")?;
+        install("libssl-dev", "kafka: OpenSSL is not found")?;
+    }
     let tests = ["test", "--quiet", "-p", "waterclock-kafka", "--features", "server-tests"];
     cargo(&[&["xtask", "servers", "kafka", "--", "cargo"][..], &tests].concat())
 }

@@ -19,9 +19,12 @@ const USAGE: &str = "\
 cargo xtask servers [kafka] [postgres] -- COMMAND ARGS..
 
 Starts the servers that are named, or all, runs COMMAND, stops them, and ends with COMMAND's exit code.
-COMMAND finds them in its environment. Where one of the first two is set before, that server is used instead.
+COMMAND finds them in its environment. Where WATERCLOCK_KAFKA or
+WATERCLOCK_POSTGRES is set before, that server is used instead.
 
   WATERCLOCK_KAFKA      bootstrap server, HOST:PORT
+  WATERCLOCK_KAFKA_TLS  the same by TLS with the password that WATERCLOCK_KAFKA_USER has, USER:PASSWORD, and the
+                        certificate (a PEM file) that WATERCLOCK_KAFKA_CA names
   WATERCLOCK_POSTGRES   URL of a database whose user may do everything
   WATERCLOCK_SERVERS    HOST:PORT that takes a line, `kill kafka` or `restart kafka`, and answers `done` or an error:
                         SIGKILL, and a start on the same port and data
@@ -54,7 +57,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
         }
         let server = (kind.start)()?;
         eprintln!("servers: {} at {}", kind.name, server.address);
-        process.env(kind.variable, &server.address);
+        process.env(kind.variable, &server.address).envs(server.variables.iter().cloned());
         servers.push(server);
     }
     let servers = Arc::new(Mutex::new(servers));

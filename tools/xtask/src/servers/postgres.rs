@@ -1,14 +1,13 @@
 //! PostgreSQL, from the package of the system.
 
-use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::guard::Guard;
 use super::server::{Server, free_port, prepare};
+use crate::packages::{install, is_root};
 
 /// Where Debian has the servers, one directory for each version; they are not on the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
@@ -61,7 +60,7 @@ fn programs() -> Result<PathBuf, String> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    install()?;
+    install("postgresql", "postgres: `initdb` is not there")?;
     find().ok_or_else(|| format!("postgres: `initdb` is neither on the path nor below {DEBIAN}"))
 }
 
@@ -80,31 +79,6 @@ fn newest_first(root: &Path) -> Vec<PathBuf> {
     let mut versions: Vec<u32> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
     versions.sort_unstable_by(|a, b| b.cmp(a));
     versions.iter().map(|version| root.join(version.to_string()).join("bin")).collect()
-}
-
-/// By the system's own package manager, whose lists may have to be fetched first.
-fn install() -> Result<(), String> {
-    eprintln!("postgres: `initdb` is not there; apt-get installs the package `postgresql`");
-    let apt = |args: &[&str]| {
-        let mut words: Vec<OsString> = Vec::new();
-        if !is_root()? {
-            words.push("sudo".into());
-        }
-        words.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"].map(OsString::from));
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).args(args).stdout(Stdio::from(std::io::stderr()));
-        let status =
-            command.status().map_err(|e| format!("`{}` can't be started: {e}", words[0].display()))?;
-        if status.success() { Ok(()) } else { Err(format!("`apt-get {}`: {status}", args.join(" "))) }
-    };
-    let package = ["install", "-y", "--no-install-recommends", "postgresql"];
-    apt(&package)
-        .or_else(|_| apt(&["update"]).and_then(|()| apt(&package)))
-        .map_err(|text| format!("postgres: {text}; install the package `postgresql` by hand"))
-}
-
-fn is_root() -> Result<bool, String> {
-    fs::metadata("/proc/self").map(|own| own.uid() == 0).map_err(|e| format!("/proc/self: {e}"))
 }
 
 /// User and group to run as, where it is not the own: PostgreSQL refuses to run as root.

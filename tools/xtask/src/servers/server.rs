@@ -23,6 +23,8 @@ pub(super) struct Server {
     pub(super) name: &'static str,
     /// What clients are given.
     pub(super) address: String,
+    /// What else they may need, by the names of environment variables.
+    pub(super) variables: Vec<(&'static str, String)>,
     guard: Guard,
     launch: Command,
     answers: Box<dyn Fn() -> bool + Send>,
@@ -37,7 +39,8 @@ impl Server {
         launch: Command,
         answers: impl Fn() -> bool + Send + 'static,
     ) -> Result<Server, String> {
-        let mut server = Server { name, address, guard, launch, answers: Box::new(answers) };
+        let mut server =
+            Server { name, address, variables: Vec::new(), guard, launch, answers: Box::new(answers) };
         server.restart()?;
         Ok(server)
     }
