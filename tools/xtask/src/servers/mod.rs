@@ -1,5 +1,6 @@
 //! Real servers for tests: started, used by a command, stopped.
 
+mod browser; // Chromium, driven from outside
 mod control; // killing and restarting while the command runs
 mod guard; // a directory and a process that outlive nobody
 mod kafka; // Apache Kafka
@@ -16,20 +17,21 @@ pub(crate) use postgres::program as postgres_program;
 use server::Server;
 
 const USAGE: &str = "\
-cargo xtask servers [kafka] [postgres] -- COMMAND ARGS..
+cargo xtask servers [kafka] [postgres] [browser] -- COMMAND ARGS..
 
 Starts the servers that are named, or all, runs COMMAND, stops them, and ends with COMMAND's exit code.
-COMMAND finds them in its environment. Where WATERCLOCK_KAFKA or
-WATERCLOCK_POSTGRES is set before, that server is used instead.
+COMMAND finds them in its environment. A server whose address is set there before is not started.
 
   WATERCLOCK_KAFKA      bootstrap server, HOST:PORT
   WATERCLOCK_KAFKA_TLS  the same by TLS with the password that WATERCLOCK_KAFKA_USER has, USER:PASSWORD, and the
                         certificate (a PEM file) that WATERCLOCK_KAFKA_CA names
   WATERCLOCK_POSTGRES   URL of a database whose user may do everything
+  WATERCLOCK_WEBDRIVER  URL of a WebDriver with Chromium
   WATERCLOCK_SERVERS    HOST:PORT that takes a line, `kill kafka` or `restart kafka`, and answers `done` or an error:
                         SIGKILL, and a start on the same port and data
 
-Kafka needs Java 17 and Maven, PostgreSQL the package `postgresql`, which is installed with apt-get if it is missing.";
+Kafka needs Java 17 and Maven, PostgreSQL the package `postgresql`, the browser
+`chromium` and `chromium-driver`; packages are installed with apt-get if they are missing.";
 
 /// A server that can be started.
 struct Kind {
@@ -42,6 +44,7 @@ struct Kind {
 const KINDS: &[Kind] = &[
     Kind { name: "kafka", variable: "WATERCLOCK_KAFKA", start: kafka::start },
     Kind { name: "postgres", variable: "WATERCLOCK_POSTGRES", start: postgres::start },
+    Kind { name: "browser", variable: "WATERCLOCK_WEBDRIVER", start: browser::start },
 ];
 
 /// Runs a command with servers; gives its exit code.
@@ -110,7 +113,7 @@ mod tests {
     fn names_choose_the_servers() {
         assert_eq!(parsed("postgres -- psql -l").unwrap(), (vec!["postgres"], 2));
         assert_eq!(parsed("postgres kafka -- x").unwrap(), (vec!["kafka", "postgres"], 1));
-        assert_eq!(parsed("-- x -- y").unwrap(), (vec!["kafka", "postgres"], 3));
+        assert_eq!(parsed("-- x -- y").unwrap(), (vec!["kafka", "postgres", "browser"], 3));
         for (line, why) in [("kafka", "no `--`"), ("kafka --", "no command"), ("redis -- x", "`redis`")] {
             assert!(parsed(line).unwrap_err().contains(why), "{line}");
         }
