@@ -5,7 +5,7 @@ use std::time::Duration;
 use waterclock::kafka::{KafkaSink, KafkaSource, NewRecord};
 use waterclock::prelude::*;
 use waterclock::{FailurePolicy, State, StateSpec};
-use waterclock_examples::{Args, run};
+use waterclock_examples::{Args, Tuning, run};
 
 const HELP: &str = "\
 cargo run --release --features kafka --example kafka_word_count -- OPTIONS
@@ -19,22 +19,20 @@ on from its checkpoint.
   --to TOPIC           the counts
   --checkpoint DIR     what a restart needs
   --batch-ms N         how often counts are made, in milliseconds (1000)
+  --threads N          how many threads count (one for each core)
+  --snapshot-bytes N   how much is logged before all totals are written down anew (64 MiB)
   --help               this text";
 
 fn main() -> waterclock::Result<()> {
     let mut args = Args::of_process();
     let brokers = args.value("--brokers").unwrap_or_else(|| "localhost:9092".to_owned());
-    let [from, to, checkpoint] = ["--from", "--to", "--checkpoint"].map(|name| {
-        args.value(name).unwrap_or_else(|| {
-            args.refuse(format!("`{name}` has to be given"));
-            String::new()
-        })
-    });
+    let [from, to, checkpoint] = ["--from", "--to", "--checkpoint"].map(|name| args.needed(name));
     let batch = Duration::from_millis(args.number("--batch-ms", 1_000));
+    let tuning = Tuning::of(&mut args);
     args.done(HELP);
 
     let ssc = StreamingContext::get_or_create(checkpoint, |builder| {
-        let builder = builder.app_name("kafka_word_count").batch_interval(batch);
+        let builder = tuning.apply(builder.app_name("kafka_word_count").batch_interval(batch));
         // A batch that can't be written is not passed over: it waits for the next start.
         let ssc = builder.on_failure(FailurePolicy::Stop).build()?;
         let (lines, _) = KafkaSource::new(&brokers).topics([&from]).stream_with(&ssc, |line| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use waterclock::postgres::PostgresSink;
 use waterclock::prelude::*;
 use waterclock::{BoxError, FileOptions, State, StateSpec};
-use waterclock_examples::{Args, run};
+use waterclock_examples::{Args, Tuning, run};
 
 const HELP: &str = "\
 cargo run --release --features postgres --example postgres_word_count -- OPTIONS
@@ -21,6 +21,8 @@ word counts once. It writes into two tables, which have to be there:
   --url URL          the database: postgres://USER:PASSWORD@HOST:PORT/DATABASE
   --batch-ms N       how often, in milliseconds (1000)
   --batches N        stop after so many batches (at Ctrl-C)
+  --threads N        how many threads count (one for each core)
+  --snapshot-bytes N how much is logged before all totals are written down anew (64 MiB)
   --help             this text";
 
 struct Options {
@@ -29,25 +31,22 @@ struct Options {
     url: String,
     batch: Duration,
     batches: Option<u64>,
+    tuning: Tuning,
 }
 
 fn options() -> Options {
     let mut args = Args::of_process();
-    let [input, checkpoint, url] = ["--input", "--checkpoint", "--url"].map(|name| {
-        let value = args.value(name);
-        if value.is_none() {
-            args.refuse(format!("`{name}` has to be given"));
-        }
-        value.unwrap_or_default()
-    });
+    let [input, checkpoint, url] = ["--input", "--checkpoint", "--url"].map(|name| args.needed(name));
     let batch = Duration::from_millis(args.number("--batch-ms", 1_000));
     let batches = args.number_of("--batches");
+    let tuning = Tuning::of(&mut args);
     args.done(HELP);
-    Options { input, checkpoint, url, batch, batches }
+    Options { input, checkpoint, url, batch, batches, tuning }
 }
 
 fn program(options: &Options, builder: waterclock::Builder) -> Result<StreamingContext, BoxError> {
-    let ssc = builder.app_name("postgres_word_count").batch_interval(options.batch).build()?;
+    let builder = builder.app_name("postgres_word_count").batch_interval(options.batch);
+    let ssc = options.tuning.apply(builder).build()?;
     let files = ssc.text_file_stream_with(&options.input, FileOptions::new().any_age())?.named("files");
     let counts = files.words().map(|word| (word, 1u64)).reduce_by_key(|a, b| a + b);
     // Only the totals that the batch changed: a batch costs what is in it, however many words there were before.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use waterclock::prelude::*;
 use waterclock::{FileOptions, State, StateSpec};
-use waterclock_examples::{Args, run};
+use waterclock_examples::{Args, Tuning, run};
 
 const HELP: &str = "\
 cargo run --release --example recoverable_word_count -- --input DIR --checkpoint DIR --output DIR [OPTIONS]
@@ -28,32 +28,22 @@ struct Options {
     checkpoint: String,
     output: String,
     batch: Duration,
-    threads: Option<usize>,
-    snapshot_bytes: Option<u64>,
+    tuning: Tuning,
 }
 
 fn options() -> Options {
     let mut args = Args::of_process();
-    let mut needed = |name: &str| {
-        args.value(name).unwrap_or_else(|| {
-            args.refuse(format!("`{name}` has to be given"));
-            String::new()
-        })
-    };
-    let (input, checkpoint, output) = (needed("--input"), needed("--checkpoint"), needed("--output"));
+    let [input, checkpoint, output] = ["--input", "--checkpoint", "--output"].map(|name| args.needed(name));
     let batch = Duration::from_millis(args.number("--batch-ms", 1_000));
-    let (threads, snapshot_bytes) = (args.number_of("--threads"), args.number_of("--snapshot-bytes"));
+    let tuning = Tuning::of(&mut args);
     args.done(HELP);
-    Options { input, checkpoint, output, batch, threads, snapshot_bytes }
+    Options { input, checkpoint, output, batch, tuning }
 }
 
 fn program(options: &Options) -> waterclock::Result<StreamingContext> {
     StreamingContext::get_or_create(&options.checkpoint, |builder| {
         let builder = builder.app_name("recoverable_word_count").batch_interval(options.batch);
-        let builder = options.threads.into_iter().fold(builder, |builder, n| builder.threads(n));
-        let builder =
-            options.snapshot_bytes.into_iter().fold(builder, |builder, n| builder.snapshot_after_bytes(n));
-        let ssc = builder.build()?;
+        let ssc = options.tuning.apply(builder).build()?;
         let total = |_, word: &Text, count: Option<u64>, total: &mut State<'_, u64>| {
             let sum = total.get().copied().unwrap_or(0) + count.unwrap_or(0);
             total.update(sum);

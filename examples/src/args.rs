@@ -49,6 +49,15 @@ impl Args {
         None
     }
 
+    /// What stands behind `name`, which has to be given.
+    pub fn needed(&mut self, name: &str) -> String {
+        let value = self.value(name);
+        if value.is_none() {
+            self.refuse(format!("`{name}` has to be given"));
+        }
+        value.unwrap_or_default()
+    }
+
     /// The number behind `name`, if that is given.
     pub fn number_of<N: FromStr>(&mut self, name: &str) -> Option<N> {
         let said = self.value(name)?;
@@ -101,6 +110,10 @@ mod tests {
         let mut args = Args::new(["--files"]);
         assert_eq!(args.value("--files"), None);
         assert!(args.problem().unwrap().contains("needs a value"));
+
+        let mut args = Args::new(["--rate", "5"]);
+        assert_eq!(args.needed("--input"), "");
+        assert!(args.problem().unwrap().contains("`--input` has to be given"));
 
         assert!(Args::new(["--surprise"]).problem().unwrap().contains("--surprise"));
     }

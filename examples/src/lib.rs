@@ -5,10 +5,12 @@
 mod args; // command lines
 mod feed; // generated messages over TCP
 mod run; // from start to Ctrl-C
+mod tuning; // how a program runs
 
 pub use args::Args;
 pub use feed::{Feed, Messages};
 pub use run::{clock_time, run};
+pub use tuning::Tuning;
 
 /// The library sets no allocator for its users; programs that care choose one.
 #[global_allocator]

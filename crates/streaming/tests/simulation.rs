@@ -22,6 +22,7 @@ const JOBS: &[(&str, Job)] = &[
     ("state of state", state_of_state),
     ("files", files),
     ("union of two sources", union),
+    ("a sink between outputs", sink),
 ];
 
 /// Seeds that once found a fault, and which. What they draw may change; they are cheap.
@@ -207,6 +208,16 @@ fn union(builder: Builder, job: &SimJob) -> Result<StreamingContext, BoxError> {
     Ok(ssc)
 }
 
+/// The sink's part of a batch is ready before the last output has begun.
+fn sink(builder: Builder, job: &SimJob) -> Result<StreamingContext, BoxError> {
+    let ssc = builder.build()?;
+    let pairs = pairs(&ssc, job, "pairs");
+    let sums = pairs.update_state_by_key(sum).named("sums");
+    job.sink("table", &sums);
+    job.check(&pairs, &sums, naive_sums);
+    Ok(ssc)
+}
+
 #[test]
 fn running_sums_survive() {
     run("running sums");
@@ -240,6 +251,11 @@ fn what_came_from_files_survives() {
 #[test]
 fn a_union_survives() {
     run("union of two sources");
+}
+
+#[test]
+fn what_a_sink_has_survives() {
+    run("a sink between outputs");
 }
 
 #[test]

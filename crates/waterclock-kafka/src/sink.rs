@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
-use waterclock_base::world::{lock, random_seed};
+use waterclock_base::world::{at_point, lock, random_seed};
 use waterclock_base::{BoxError, Data, key_hash};
 use waterclock_streaming::{BatchMark, BatchSink, SinkClass};
 
@@ -127,6 +127,7 @@ impl<F> KafkaSink<F> {
         let producer: Writing = self.cluster.connect(&config)?;
         self.find_topic(&producer, deadline)?;
         producer.init_transactions(deadline.left()).map_err(failed("beginning transactions"))?;
+        at_point("kafka-fenced");
         // What a producer is set to is mostly nothing to a consumer.
         let mut reading = self.cluster.clone();
         let shared = ["security.", "ssl.", "sasl.", "socket.", "broker.", "client.", "enable.ssl"];
@@ -175,10 +176,13 @@ impl<F> KafkaSink<F> {
     ) -> Result<(), KafkaError> {
         let failed = |doing| move |cause| self.cluster.failed(doing, cause);
         let marks = writer.marks.with(time);
+        at_point("kafka-before-begin");
         writer.producer.begin_transaction().map_err(failed("beginning a transaction"))?;
         for record in parts.iter().flatten() {
             self.send(&writer.producer, record, deadline).map_err(failed("sending"))?;
+            at_point("kafka-mid-send");
         }
+        at_point("kafka-sent");
         if let (Some((offset, text)), Some(group)) = (marks.written(), writer.group.group_metadata()) {
             let mut mark = TopicPartitionList::new();
             let mut element = mark.add_partition(&self.topic, 0);
@@ -186,11 +190,14 @@ impl<F> KafkaSink<F> {
             element.set_metadata(text);
             let sent = writer.producer.send_offsets_to_transaction(&mark, &group, deadline.left());
             sent.map_err(failed("marking the batch"))?;
+            at_point("kafka-offsets-sent");
         }
         while writer.producer.in_flight_count() > 0 && !deadline.has_passed() {
             writer.producer.poll(GLANCE);
         }
+        at_point("kafka-before-commit");
         writer.producer.commit_transaction(deadline.left()).map_err(failed("committing"))?;
+        at_point("kafka-committed");
         writer.marks = marks;
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use postgres::{Client, Transaction};
-use waterclock_base::world::{Clock, Signal, SystemClock, lock, random_seed};
+use waterclock_base::world::{Clock, Signal, SystemClock, at_point, lock, random_seed};
 use waterclock_base::{BoxError, Data, key_hash};
 use waterclock_streaming::{BatchMark, BatchSink, SinkClass};
 
@@ -202,6 +202,7 @@ impl<T> PostgresSink<T> {
             source,
         };
         let boxed = |what| move |source: postgres::Error| failed(what, Box::new(source));
+        at_point("postgres-before-begin");
         let mut transaction = client.transaction().map_err(boxed("begin a transaction"))?;
         // Without a checkpoint the run itself is the application: only what this process tries again is known.
         let application = match batch.application {
@@ -213,6 +214,7 @@ impl<T> PostgresSink<T> {
         if marked.map_err(boxed("mark the batch"))? == 0 {
             return Ok(());
         }
+        at_point("postgres-marked");
         match &self.writing {
             Writing::Append { copy: statement } => {
                 copy(&mut transaction, statement, parts).map_err(|error| failed("copy rows", error))?;
@@ -223,7 +225,10 @@ impl<T> PostgresSink<T> {
                 transaction.batch_execute(merge).map_err(boxed("put rows in their places"))?;
             }
         }
-        transaction.commit().map_err(boxed("end the transaction"))
+        at_point("postgres-before-commit");
+        transaction.commit().map_err(boxed("end the transaction"))?;
+        at_point("postgres-committed");
+        Ok(())
     }
 }
 
@@ -233,6 +238,7 @@ fn copy(transaction: &mut Transaction<'_>, statement: &str, parts: &[Lines]) -> 
         writer.write_all(piece)?;
     }
     writer.finish()?;
+    at_point("postgres-copied");
     Ok(())
 }
 

@@ -13,9 +13,7 @@ mod simulate; // programs through crashes, by seed
 mod source; // Rust as text
 mod test_list; // which test covers which behaviour
 mod tidy; // what no compiler checks
-mod torture; // a program is killed again and again
-mod torture_kafka; // a program between two topics, killed again and again
-mod torture_postgres; // a program killed again and again, its tables compared
+mod torture; // programs are killed again and again
 mod workspace; // the project's files
 
 use std::process::ExitCode;
@@ -28,11 +26,9 @@ cargo xtask COMMAND
   servers ..     runs a command with real servers: Kafka, PostgreSQL; `servers` alone tells more
   simulate ..    programs through crashes: `--seeds A..B`
   tidy           sizes, layers, seams, words, lists (also a test under `cargo test`)
-  torture ..     kills a program again and again and checks what it counted; `torture` alone tells more
-  torture-postgres --kills N
-                 kills `postgres_word_count` and its server again and again, and compares its tables
-  torture-kafka --kills N [--seed S]
-                 kills `kafka_word_count` and its broker again and again, and compares its topics
+  torture .., torture-postgres .., torture-kafka ..
+                 kills programs, and their servers, again and again and checks what they counted; `torture` alone
+                 tells more
   tests          writes docs/tests.md: which test covers which behaviour
   help           this text";
 
@@ -41,13 +37,13 @@ fn main() -> ExitCode {
     let rest = args.get(1..).unwrap_or_default();
     let outcome = match args.first().map(String::as_str) {
         Some("servers") => return exit(servers::run(rest)),
-        Some("torture-postgres") => return exit(torture_postgres::run(rest)),
-        Some("torture-kafka") => return exit(torture_kafka::run(rest)),
+        Some(command @ ("torture" | "torture-postgres" | "torture-kafka")) => {
+            return exit(torture::run(command, rest));
+        }
         Some("bench") => bench::run(rest),
         Some("ci") => ci::run(rest),
         Some("simulate") => simulate::run(rest),
         Some("tidy") => tidy_up(),
-        Some("torture") => torture::run(rest),
         Some("tests") => test_list::write(&workspace::root()),
         Some("help" | "--help" | "-h") | None => {
             println!("{HELP}");

@@ -20,6 +20,8 @@ pub enum Fault {
     MissedOffByOne,
     /// A snapshot's name is not synced before the one before is deleted.
     SkippedNameSync,
+    /// A sink shows a batch as soon as it is staged: the batch can't be committed yet, its other outputs are to come.
+    PublishedAtStaging,
 }
 
 #[cfg(feature = "planted-faults")]

@@ -8,6 +8,7 @@ use waterclock_base::{BatchTime, Data, OutputId, Result};
 use waterclock_engine::Rdd;
 
 use super::{AnyNode, BatchCx, StreamNode};
+use crate::checkpoint::{Fault, planted};
 
 /// What an output may know while it runs.
 pub(crate) struct JobCx {
@@ -25,6 +26,10 @@ pub(crate) struct JobCx {
 impl JobCx {
     /// Leaves it to the end of the batch to show what is ready: all jobs must have succeeded by then.
     pub(crate) fn prepare(&self, prepared: Prepared) {
+        if planted(Fault::PublishedAtStaging) {
+            // It is shown again, and tells its errors, at its turn.
+            let _ = (prepared.publish)();
+        }
         *lock(&self.prepared) = Some(prepared);
     }
 }

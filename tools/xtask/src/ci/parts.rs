@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::commands::{cargo, cargo_output, cargo_with};
 use super::word_count;
 use crate::packages::install;
-use crate::torture::{self, torture};
+use crate::torture::{Options, torture_files};
 use crate::workspace;
 
 /// One part.
@@ -59,7 +59,12 @@ pub(super) const PARTS: &[Part] = &[
     Part { name: "unsynced", what: "the disk that forgets", group: CRASHES, run: unsynced },
     Part { name: "torture", what: "a program is killed 120 times", group: CRASHES, run: kill_often },
     Part { name: "kafka", what: "source and sink with a real Kafka", group: SERVERS, run: kafka },
-    Part { name: "torture-kafka", what: "Kafka to Kafka, killed", group: SERVERS, run: torture_kafka },
+    Part {
+        name: "torture-kafka",
+        what: "Kafka to Kafka and PostgreSQL, killed",
+        group: SERVERS,
+        run: torture_kafka,
+    },
 ];
 
 fn fmt() -> Result<(), String> {
@@ -209,7 +214,7 @@ fn unsynced() -> Result<(), String> {
 /// Once as a process is killed, once as a machine is.
 fn kill_often() -> Result<(), String> {
     for unsynced in [false, true] {
-        torture(&torture::Options { kills: 60, seed: 1, state: None, unsynced })?;
+        torture_files(&Options { kills: 60, seed: 1, unsynced, ..Options::default() })?;
     }
     Ok(())
 }

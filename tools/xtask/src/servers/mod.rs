@@ -41,11 +41,22 @@ struct Kind {
     start: fn() -> Result<Server, String>,
 }
 
+impl Kind {
+    fn is_given(&self) -> bool {
+        std::env::var_os(self.variable).is_some_and(|value| !value.is_empty())
+    }
+}
+
 const KINDS: &[Kind] = &[
     Kind { name: "kafka", variable: "WATERCLOCK_KAFKA", start: kafka::start },
     Kind { name: "postgres", variable: "WATERCLOCK_POSTGRES", start: postgres::start },
     Kind { name: "browser", variable: "WATERCLOCK_WEBDRIVER", start: browser::start },
 ];
+
+/// Whether the environment names a server of this kind.
+pub(crate) fn is_given(name: &str) -> bool {
+    KINDS.iter().any(|kind| kind.name == name && kind.is_given())
+}
 
 /// Runs a command with servers; gives its exit code.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
@@ -54,7 +65,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
     let mut process = Command::new(&command[0]);
     process.args(&command[1..]);
     for kind in kinds {
-        if std::env::var_os(kind.variable).is_some_and(|value| !value.is_empty()) {
+        if kind.is_given() {
             eprintln!("servers: {} is set, so {} is not started", kind.variable, kind.name);
             continue;
         }

@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 use crate::ci::commands::cargo;
 use crate::workspace;
 
-const NAME: &str = "recoverable_word_count";
-
 /// How long an end that was asked for may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -19,45 +17,45 @@ pub(super) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// The program as its users have it, and the one that ends at a named point.
+/// An example as its users have it, and the one that ends at a named point.
 pub(super) struct Programs {
     plain: PathBuf,
     points: PathBuf,
 }
 
 impl Programs {
-    /// Builds both, and keeps them in a directory.
-    pub(super) fn build(place: &Path) -> Result<Self, String> {
-        fs::create_dir_all(place).map_err(|e| format!("{}: {e}", place.display()))?;
-        let build = |name: &str, features: &[&str]| {
-            let args = ["build", "--quiet", "--release", "-p", "waterclock-examples", "--example", NAME];
-            cargo(&[&args[..], features].concat())?;
-            let (built, kept) =
-                (workspace::target().join("release").join("examples").join(NAME), place.join(name));
-            fs::copy(&built, &kept).map_err(|e| format!("{}: {e}", built.display()))?;
+    /// Builds both, and keeps them in a directory of the target directory.
+    pub(super) fn build(example: &str, features: &str) -> Result<Self, String> {
+        let place = workspace::target().join("torture").join("programs");
+        fs::create_dir_all(&place).map_err(|e| format!("{}: {e}", place.display()))?;
+        let build = |form: &str, more: &str| {
+            let features = [features, more].join(",");
+            let package = ["build", "--quiet", "--release", "-p", "waterclock-examples"];
+            cargo(&[&package[..], &["--example", example, "--features", &features]].concat())?;
+            let built = workspace::target().join("release").join("examples").join(example);
+            let kept = place.join(format!("{example}-{form}"));
+            // Another run may be using the one that is there: it keeps what it has open.
+            let beside = kept.with_extension(std::process::id().to_string());
+            let copied = fs::copy(&built, &beside).and_then(|_| fs::rename(&beside, &kept));
+            copied.map_err(|e| format!("{}: {e}", built.display()))?;
             Ok::<_, String>(kept)
         };
-        let points = build("points", &["--features", "kill-points"])?;
-        Ok(Programs { plain: build("plain", &[])?, points })
+        let points = build("points", "kill-points")?;
+        Ok(Programs { plain: build("plain", "")?, points })
     }
 
-    /// Starts one; `target` is where it ends by itself.
+    /// Starts one; `target` is where it ends by itself. What it says goes into a file.
     pub(super) fn start(
         &self,
-        place: &Path,
-        threads: u64,
+        args: &[String],
+        said: PathBuf,
         target: Option<&str>,
         unsynced: bool,
     ) -> Result<Started, String> {
         let program = if target.is_some() || unsynced { &self.points } else { &self.plain };
-        let said = place.join("said");
         let file = fs::File::create(&said).map_err(|e| format!("{}: {e}", said.display()))?;
         let mut command = Command::new(program);
-        for name in ["input", "checkpoint", "output"] {
-            let directory = if name == "checkpoint" { name } else { name.trim_end_matches("put") };
-            command.arg(format!("--{name}")).arg(place.join(directory));
-        }
-        command.args(["--batch-ms", "50", "--snapshot-bytes", "4096", "--threads", &threads.to_string()]);
+        command.args(args);
         command.envs(target.map(|target| ("WATERCLOCK_KILL_AT", target)));
         command.envs(unsynced.then_some(("WATERCLOCK_UNSYNCED", "1")));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
@@ -130,4 +128,9 @@ impl Drop for Started {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `--name value`, as the programs take it.
+pub(super) fn option(name: &str, value: &Path) -> [String; 2] {
+    [name.to_owned(), value.display().to_string()]
 }

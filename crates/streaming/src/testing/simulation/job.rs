@@ -12,6 +12,7 @@ use waterclock_base::{BatchTime, Record, Result, Text, key_hash};
 
 use super::super::SimDisk;
 use super::seen::{Batches, Seen, compare_batches, compare_source};
+use super::sink::SimSink;
 use super::source::SimSource;
 use crate::context::{Inner, StreamingContext};
 use crate::dstream::DStream;
@@ -29,7 +30,7 @@ pub(super) struct Outside {
     acknowledged: Mutex<BTreeMap<String, usize>>,
     /// Sources whose files are on their way.
     moved_in: Mutex<BTreeSet<String>>,
-    seen: Mutex<Seen>,
+    pub(super) seen: Mutex<Seen>,
 }
 
 impl Outside {
@@ -200,11 +201,27 @@ impl SimJob {
     ) {
         let number = self.checks.fetch_add(1, Ordering::Relaxed) + 1;
         let label = format!("output {number}, {}", output.node.label());
-        let input = self.collect(&format!("input {number}, {}", input.node.label()), input);
-        let output = self.collect(&label, output);
+        let input = self.collect(&format!("input {number}"), input);
+        let output = self.collect(&format!("output {number}"), output);
         lock(&self.outside.seen).check(&label.clone(), move || {
             let input: Vec<_> = lock(&input).clone().into_iter().collect();
             compare_batches(&label, &lock(&output), &expect(&input))
+        });
+    }
+
+    /// Writes the stream to a sink of the world outside, by [`write_to`](DStream::write_to), and says that the sink
+    /// should have exactly what the batches of the stream have.
+    ///
+    /// A batch that comes again must be the same, and none may come before all outputs of the batch have succeeded.
+    pub fn sink<T: Record + Debug>(&self, name: &str, stream: &DStream<T>) {
+        let expected = self.collect(&format!("what goes into {name}"), stream);
+        let label = format!("sink {name}");
+        let shown = lock(&self.outside.seen).stream::<T>(&label);
+        let (outside, disk) = (self.outside.clone(), self.life.disk.clone());
+        stream.write_to(SimSink { label: label.clone(), outside, disk, shown: shown.clone() }).named(name);
+        lock(&self.outside.seen).check(&label.clone(), move || {
+            let expected: Vec<_> = lock(&expected).clone().into_iter().collect();
+            compare_batches(&label, &lock(&shown), &expected)
         });
     }
 
@@ -221,6 +238,9 @@ impl SimJob {
     /// Shows each batch of the stream to the world outside.
     fn collect<T: Record + Debug>(&self, label: &str, stream: &DStream<T>) -> Batches<T> {
         let batches = lock(&self.outside.seen).stream::<T>(label);
+        if stream.node.slide() == self.outside.interval {
+            lock(&self.outside.seen).comes_with_every_batch(label);
+        }
         let (life, outside, label, kept) =
             (self.life.clone(), self.outside.clone(), label.to_owned(), batches.clone());
         stream.foreach_rdd(move |rdd, time| {

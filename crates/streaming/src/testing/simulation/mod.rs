@@ -4,6 +4,7 @@
 mod job; // what the program is given
 mod plan; // what happens in each life: from the seed alone
 mod seen; // what came out, and whether it should have
+mod sink; // a sink outside
 mod source; // records that can be read again until they are acknowledged
 
 use std::fmt;
@@ -45,6 +46,7 @@ const SHOWN: usize = 200;
 /// * what the batches read of each source is its input, whole, once, in order;
 /// * a batch that is run again gives what it gave before;
 /// * every time of the grid has its batch, but for those that a long time without a process passes over;
+/// * a sink ([`SimJob::sink`]) shows no batch before all outputs of the batch have succeeded;
 /// * nothing is run again after a stop in order;
 /// * no start is refused, but for damage of what is durable, and then it says so.
 ///

@@ -23,6 +23,8 @@ pub(super) struct Seen {
     checks: BTreeMap<String, Check>,
     /// Every batch of which anything was seen.
     times: BTreeSet<BatchTime>,
+    /// By the label of an output that every batch has: its batches that were seen.
+    outputs: BTreeMap<String, BTreeSet<BatchTime>>,
     zero: Option<BatchTime>,
     /// Times that need no batch of their own.
     passed_over: Vec<(BatchTime, BatchTime)>,
@@ -56,6 +58,27 @@ impl Seen {
         self.failure.clone().map_or(Ok(()), Err)
     }
 
+    /// Every batch has a part of this output.
+    pub(super) fn comes_with_every_batch(&mut self, label: &str) {
+        self.outputs.entry(label.to_owned()).or_default();
+    }
+
+    /// A sink shows a batch: all of its outputs must have succeeded.
+    pub(super) fn published<T: Clone + Debug>(
+        &mut self,
+        label: &str,
+        time: BatchTime,
+        records: Vec<T>,
+        batches: &Batches<T>,
+    ) {
+        let missing =
+            self.outputs.iter().find(|(_, seen)| !seen.contains(&time)).map(|(output, _)| output.clone());
+        if let Some(output) = missing {
+            self.fail(format!("{label} of {time} was published before {output} had succeeded"));
+        }
+        self.see(label, time, records, batches);
+    }
+
     /// A batch of a stream was seen outside.
     pub(super) fn see<T: Clone + Debug>(
         &mut self,
@@ -65,6 +88,7 @@ impl Seen {
         batches: &Batches<T>,
     ) {
         self.times.insert(time);
+        self.outputs.get_mut(label).into_iter().for_each(|seen| _ = seen.insert(time));
         if self.done.is_some_and(|done| time <= done) {
             self.fail(format!("{label} of {time} came again after a stop in order"));
         }

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use crate::random::Random;
 use crate::servers::kafka_program;
-
-/// Different words.
-const VOCABULARY: u64 = 400;
+use crate::torture::input::word;
 
 /// How long the consumer waits for more before it takes a topic for read.
 const SILENCE_MS: &str = "4000";
@@ -57,7 +55,7 @@ impl Feeder {
         let ends = end.clone();
         let thread = std::thread::spawn(move || {
             while !ends.load(Ordering::Relaxed) {
-                let words: Vec<_> = (0..5).map(|_| format!("w{}", random.below(VOCABULARY))).collect();
+                let words: Vec<_> = (0..5).map(|_| word(&mut random)).collect();
                 if writeln!(pipe, "{}", words.join(" ")).is_err() {
                     break;
                 }

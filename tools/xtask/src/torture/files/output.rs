@@ -1,10 +1,12 @@
 //! What the output says, against the input. Nothing here knows how it was made: files are read, words counted.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+
+use crate::torture::found::{Counts, Found};
 
 /// The batches that were seen, each with its content.
 pub(super) struct Output {
@@ -15,6 +17,29 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new(place: &Path) -> Self {
         Output { place: place.to_owned(), seen: BTreeMap::new() }
+    }
+
+    /// Where they are.
+    pub(super) fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Compares the newest total of every word with what is expected.
+    pub(super) fn compare(&self, expected: &Counts) -> Result<Found, String> {
+        let (mut strange, mut counted) = (Vec::new(), Counts::new());
+        for (time, directory) in batches(&self.place)? {
+            for line in parts(&directory)?.values().flat_map(|text| text.lines()) {
+                let (word, total) = line.split_once('\t').ok_or_else(|| format!("batch {time}: `{line}`"))?;
+                let total: u64 = total.parse().map_err(|_| format!("batch {time}: `{line}`"))?;
+                let before = counted.insert(word.to_owned(), total).unwrap_or(0);
+                if total <= before {
+                    strange.push(format!("batch {time}: `{word}` has {total} after {before}"));
+                }
+            }
+        }
+        let mut found = Found::compare("files", expected, &counted);
+        strange.into_iter().for_each(|what| found.strange(what));
+        Ok(found)
     }
 
     /// The newest batch that is there.
@@ -81,64 +106,10 @@ fn parts(directory: &Path) -> Result<BTreeMap<String, String>, String> {
     Ok(parts)
 }
 
-/// What a comparison found.
-pub(super) struct Found {
-    /// Words that were not counted, and that were counted more than once.
-    pub(super) lost: u64,
-    pub(super) doubled: u64,
-    /// The first differences.
-    shown: Vec<String>,
-}
-
-impl Found {
-    /// # Errors
-    /// Says what differs.
-    pub(super) fn verdict(self) -> Result<(), String> {
-        if self.shown.is_empty() {
-            return Ok(());
-        }
-        let Found { lost, doubled, shown } = self;
-        Err(format!("{lost} words lost, {doubled} doubled:\n{}", shown.join("\n")))
-    }
-}
-
-/// Compares the newest total of every word with the words of all files.
-pub(super) fn compare(input: &Path, output: &Path) -> Result<Found, String> {
-    let mut expected: HashMap<String, u64> = HashMap::new();
-    for entry in fs::read_dir(input).map_err(|e| format!("{}: {e}", input.display()))? {
-        let path = entry.map_err(|e| e.to_string())?.path();
-        let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        text.split_whitespace().for_each(|word| *expected.entry(word.to_owned()).or_default() += 1);
-    }
-    let mut shown = Vec::new();
-    let mut counted: HashMap<String, u64> = HashMap::new();
-    for (time, directory) in batches(output)? {
-        for line in parts(&directory)?.values().flat_map(|text| text.lines()) {
-            let (word, total) = line.split_once('\t').ok_or_else(|| format!("batch {time}: `{line}`"))?;
-            let total: u64 = total.parse().map_err(|_| format!("batch {time}: `{line}`"))?;
-            let before = counted.insert(word.to_owned(), total).unwrap_or(0);
-            if total <= before {
-                shown.push(format!("batch {time}: `{word}` has {total} after {before}"));
-            }
-        }
-    }
-    let (mut lost, mut doubled) = (0, 0);
-    for word in expected.keys().chain(counted.keys().filter(|word| !expected.contains_key(*word))) {
-        let expected = expected.get(word).copied().unwrap_or(0);
-        let counted = counted.get(word).copied().unwrap_or(0);
-        lost += expected.saturating_sub(counted);
-        doubled += counted.saturating_sub(expected);
-        if expected != counted {
-            shown.push(format!("`{word}` was counted {counted} times and is there {expected} times"));
-        }
-    }
-    shown.truncate(20);
-    Ok(Found { lost, doubled, shown })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::torture::input::counts;
 
     /// A directory of its own that is gone at the end.
     struct Scratch(PathBuf);
@@ -166,9 +137,10 @@ mod tests {
     #[test]
     fn what_is_lost_and_doubled_is_found() {
         let scratch = Scratch::new("compared");
-        let compared = || compare(&scratch.0.join("in"), &scratch.0.join("out")).unwrap();
         scratch.write("in/1", "a b\n");
         scratch.write("in/2", "a");
+        let expected = counts(&scratch.0.join("in")).unwrap();
+        let compared = || Output::new(&scratch.0.join("out")).compare(&expected).unwrap();
         scratch.write("out/counts-1000/part-00000", "a\t1\nb\t1\n");
         scratch.write("out/.counts-2000/part-00000", "a\t7\n");
         assert_eq!((compared().lost, compared().doubled), (1, 0));
