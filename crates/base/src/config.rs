@@ -19,6 +19,8 @@ pub struct Settings {
     pub key_groups: u32,
     /// Jobs that run at the same time (default 1; more give up the order of outputs).
     pub concurrent_jobs: usize,
+    /// Whether every task is first tried out, twice, to see that it does the same every time (default no).
+    pub check_determinism: bool,
     /// How often a task is tried before its job fails (default 4).
     pub task_attempts: u32,
     /// Whether slow tasks are run a second time (default no).
@@ -89,6 +91,7 @@ impl Default for Settings {
             default_parallelism: threads,
             key_groups: 1024,
             concurrent_jobs: 1,
+            check_determinism: false,
             task_attempts: 4,
             speculation: false,
             speculation_multiplier: 1.5,

@@ -109,6 +109,44 @@ impl Builder {
         self
     }
 
+    /// Whether it is checked that batches do the same every time they are run (default no), as
+    /// [recovery](StreamingContext::get_or_create) and [`replay`](StreamingContext::replay) rely on. For tests and
+    /// trials: everything takes about three times as long.
+    ///
+    /// Before a task is run it is tried out twice, without effect: once as it will be run, and once with what earlier
+    /// stages left read in the opposite order. A difference fails the batch with
+    /// [`Error::Determinism`], which names the operation and where the program calls it: a closure that looks at a
+    /// clock, a counter or random numbers, or a reduction whose function is not commutative and associative (the sum
+    /// of floating-point numbers is not: such a result is the same after a restart, and another one with another
+    /// number of partitions).
+    ///
+    /// Closures that make records are called in all three runs, those of outputs once; only
+    /// [`BatchSink::stage`](crate::BatchSink::stage) is tried out, too. Accumulators count once. Records are compared
+    /// where they are shuffled, become state, are written or are collected, by their serialised form and in any
+    /// order; where they can't be serialised (`for_each` and its kin) their number is. Closures that run on the
+    /// driver, as that of `transform`, are not checked.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// # use waterclock_streaming::{Stop, StreamingContext, testing};
+    /// let builder = StreamingContext::builder("checked").batch_interval(Duration::from_secs(1));
+    /// let (ssc, clock) = testing::manual(builder.check_determinism(true))?;
+    /// let count = AtomicU32::new(0);
+    /// let numbered = ssc.queue_stream(vec![vec!["a", "b"]]).map(move |_| count.fetch_add(1, Ordering::Relaxed));
+    /// numbered.count_by_value().print();
+    /// ssc.start()?;
+    /// clock.advance_batches(1);
+    /// let error = ssc.await_termination().unwrap_err();
+    /// assert!(error.full_text().contains("map at"));
+    /// # ssc.stop(Stop::Now)?;
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    pub fn check_determinism(mut self, yes: bool) -> Self {
+        self.settings.check_determinism = yes;
+        self
+    }
+
     /// What happens after a failed batch (default: it is skipped; with a checkpoint the context stops, and the
     /// next start runs it again).
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {

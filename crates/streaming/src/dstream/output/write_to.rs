@@ -62,7 +62,7 @@ pub trait BatchSink<T: Data>: Send + Sync + 'static {
     /// Whatever makes that impossible now: the batch fails.
     fn publish(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<(), BoxError>;
 
-    /// A number for the content of a part, the same for the same records.
+    /// A number for the content of a part, the same for the same records in any order.
     fn content_hash(&self, _part: &Self::Part) -> u64 {
         0
     }
@@ -111,14 +111,14 @@ impl<T: Data> DStream<T> {
     /// # Recovery
     /// What the sink's [class](SinkClass) says.
     #[track_caller]
-    pub fn write_to(&self, sink: impl BatchSink<T>) -> Output {
+    pub fn write_to<S: BatchSink<T>>(&self, sink: S) -> Output {
         let (operator, site, sink) = ("write_to", Location::caller(), Arc::new(sink));
         self.output(operator, site, move |rdd, cx| {
             let mark = Arc::new(mark(cx));
-            let (staging, batch) = (sink.clone(), mark.clone());
-            let parts = rdd.try_map_partitions_at(operator, site, move |partition, records| {
-                staging.stage(&batch, partition, records)
-            })?;
+            let (staging, hashing, batch) = (sink.clone(), sink.clone(), mark.clone());
+            let stage = move |partition, records| staging.stage(&batch, partition, records);
+            let hash = move |part: &S::Part| hashing.content_hash(part);
+            let parts = rdd.try_map_partitions_hashed_at(operator, site, stage, hash)?;
             let hashes = parts.iter().map(|part| key_hash(&sink.content_hash(part)));
             let hash = hashes.fold(0, u64::wrapping_add);
             let sink = sink.clone();
