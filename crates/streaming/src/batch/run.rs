@@ -224,7 +224,7 @@ impl Runner {
         self.graph.bus.post(Event::OutputOperationStarted(info.clone()));
         let application = self.keeper.as_ref().map(Keeper::application);
         let output = job.output.lasting_name();
-        let cx = JobCx { time: t, output, application, prepared: Mutex::default() };
+        let cx = JobCx { time: t, output, application, replay: None, prepared: Mutex::default() };
         let outcome = self.await_logged(t).and_then(|()| {
             at_point("before-stage");
             retried(self.tries(), || {

@@ -6,6 +6,7 @@
 //!
 //! A start reads the newest snapshot and the log behind it ([`facts`]), decides ([`decide`]) and goes on.
 
+mod again; // as it was before a batch, to run that one again
 mod decide; // what a start does: pure
 mod facts; // what is on disk
 mod frame; // the shape of everything: pure
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use waterclock_base::world::{DiskFile, JoinHandle, World, at_point, lock, random_seed, spawn};
 use waterclock_base::{BatchTime, Error, Result, Settings};
 
+pub(crate) use again::Recorded;
 pub(crate) use decide::{Decision, missed};
 pub(crate) use facts::Facts;
 pub(crate) use log::Ticket;
@@ -55,11 +57,15 @@ pub(crate) struct Checkpoint {
     running: OnceLock<Running>,
     /// Held, never read.
     owner: Mutex<Option<Box<dyn DiskFile>>>,
+    /// Set where it is only read, to run a batch again.
+    recorded: Option<Recorded>,
 }
 
 struct Running {
     log: Log,
     inline: bool,
+    /// Snapshots that are kept.
+    keep: usize,
     inner: Mutex<Inner>,
     snapshot: Mutex<Option<JoinHandle<()>>>,
 }
@@ -127,6 +133,7 @@ impl Checkpoint {
             epoch,
             running: OnceLock::new(),
             owner: Mutex::new(Some(owner)),
+            recorded: None,
         }))
     }
 
@@ -211,7 +218,9 @@ impl Checkpoint {
         let (dir, durability, inline) = (self.dir.clone(), settings.durability, settings.inline_log);
         let log = Log::new(Setup { disk: disk.clone(), dir, began, durability, inline });
         let inner = Inner { batches, logged, snapshot_bytes, snapshotting: false };
-        let running = Running { log, inline, inner: Mutex::new(inner), snapshot: Mutex::default() };
+        // With two, what can't be read of the newest is still known.
+        let keep = settings.keep_snapshots.max(2);
+        let running = Running { log, inline, keep, inner: Mutex::new(inner), snapshot: Mutex::default() };
         // Begun once: a context starts once.
         let _ = self.running.set(running);
         Ok(())
@@ -320,7 +329,7 @@ impl Checkpoint {
         // Where this snapshot is damaged, the one before and the log since then must say the same.
         let written = running.log.wait(before);
         let written = written.and_then(|()| snapshot::write(&*self.world.disk, &self.dir, self.epoch, plan));
-        let written = written.and_then(|bytes| self.clean().map(|()| bytes));
+        let written = written.and_then(|bytes| self.clean(running.keep).map(|()| bytes));
         let mut inner = lock(&running.inner);
         inner.snapshotting = false;
         match written {
@@ -330,8 +339,8 @@ impl Checkpoint {
         }
     }
 
-    /// Deletes what the newest two snapshots don't need.
-    fn clean(&self) -> Result<()> {
+    /// Deletes what the newest `keep` snapshots don't need.
+    fn clean(&self, keep: usize) -> Result<()> {
         at_point("before-clean");
         let disk = &*self.world.disk;
         let cannot = |error| Error::outside("can't clean the checkpoint", self.dir.display(), error);
@@ -345,7 +354,7 @@ impl Checkpoint {
             }
         }
         snapshots.sort();
-        let Some(kept) = snapshots.len().checked_sub(2) else { return Ok(()) };
+        let Some(kept) = snapshots.len().checked_sub(keep) else { return Ok(()) };
         let Ok(oldest) = snapshot::read_header(disk, &snapshots[kept].2) else { return Ok(()) };
         for (_, _, path) in &snapshots[..kept] {
             disk.remove_file(path).map_err(cannot)?;

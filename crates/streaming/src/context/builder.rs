@@ -9,7 +9,7 @@ use std::time::Duration;
 use waterclock_base::world::Clock;
 use waterclock_base::world::World;
 use waterclock_base::{
-    BackpressurePid, Durability, Error, FailurePolicy, Result, Settings, SparkRules, millis,
+    BackpressurePid, BatchTime, Durability, Error, FailurePolicy, Result, Settings, SparkRules, millis,
 };
 use waterclock_engine::{Engine, Executor};
 
@@ -36,6 +36,8 @@ pub struct Builder {
     printer: Printer,
     /// Whether it goes on from the checkpoint that it finds.
     resumes: bool,
+    /// The batch that is only to be run again, to compare.
+    replays: Option<BatchTime>,
 }
 
 impl Builder {
@@ -49,6 +51,7 @@ impl Builder {
             executor: None,
             printer: Arc::new(Mutex::new(std::io::stdout())),
             resumes: false,
+            replays: None,
         }
     }
 
@@ -58,6 +61,11 @@ impl Builder {
         builder.settings.checkpoint_dir = Some(dir);
         builder.resumes = true;
         builder
+    }
+
+    /// Runs a batch again of the checkpoint in `dir`.
+    pub(crate) fn replaying(dir: PathBuf, batch: BatchTime) -> Self {
+        Builder { replays: Some(batch), ..Builder::resuming(dir) }
     }
 
     /// The program's name.
@@ -211,6 +219,20 @@ impl Builder {
         self
     }
 
+    /// Snapshots that are kept, with the log since the oldest of them (default 2, which is the least): so far back
+    /// batches can be [replayed](StreamingContext::replay).
+    pub fn keep_snapshots(mut self, snapshots: usize) -> Self {
+        self.settings.keep_snapshots = snapshots;
+        self
+    }
+
+    /// Whether a [replay](StreamingContext::replay) calls the closures of `foreach_rdd` too, and compares what
+    /// actions returned to them (default no, as they may write somewhere).
+    pub fn replay_closures(mut self, yes: bool) -> Self {
+        self.settings.replay_closures = yes;
+        self
+    }
+
     /// How long a receiver gathers records before it cuts a block (default 200 ms).
     pub fn block_interval(mut self, interval: Duration) -> Self {
         self.settings.block_interval = interval;
@@ -332,15 +354,19 @@ impl Builder {
     pub fn build(mut self) -> Result<StreamingContext> {
         self.settings.default_parallelism = self.parallelism.unwrap_or(self.settings.threads);
         check(&self.settings)?;
-        let checkpoint = match &self.settings.checkpoint_dir {
-            Some(dir) => Some(Checkpoint::open(&self.world, dir, &self.settings)?),
-            None => None,
+        let checkpoint = match (&self.settings.checkpoint_dir, self.replays) {
+            (None, _) => None,
+            (Some(dir), Some(batch)) => Some(Checkpoint::before(&self.world, dir, batch)?),
+            (Some(dir), None) => Some(Checkpoint::open(&self.world, dir, &self.settings)?),
         };
         if let Some(checkpoint) =
             checkpoint.as_ref().filter(|checkpoint| self.resumes && !checkpoint.is_fresh())
         {
             self.settings.seed = Some(checkpoint.seed());
             self.settings.key_groups = checkpoint.key_groups();
+            if let Some(recorded) = checkpoint.recorded() {
+                self.settings.default_parallelism = recorded.partitions as usize;
+            }
             check(&self.settings)?;
         }
         let bus = Bus::new(Arc::new(Progress::default()));

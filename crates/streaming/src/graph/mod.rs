@@ -21,7 +21,7 @@ use waterclock_engine::Engine;
 pub(crate) use cx::BatchCx;
 pub(crate) use names::Names;
 pub(crate) use node::{AnyNode, Derive, Settled, StateKind, StreamCompute, StreamNode};
-pub(crate) use output::{JobCx, OutputJob, OutputNode, Prepared};
+pub(crate) use output::{JobCx, OutputJob, OutputNode, Prepared, Replaying};
 pub(crate) use remember::lookbacks;
 pub(crate) use source::{Cut, SavedBatch, SavedInput, Source, stop_all};
 pub(crate) use state::{Restored, StreamState};

@@ -1,6 +1,7 @@
 //! An output: what runs for every batch in which its stream has a dataset.
 
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use waterclock_base::world::lock;
@@ -18,6 +19,8 @@ pub(crate) struct JobCx {
     /// The application that the checkpoint belongs to; none without one. What is then shown outside must be
     /// durable, and be known again when the batch is run again.
     pub(crate) application: Option<u64>,
+    /// Set where the batch is only run again to compare: nothing may be seen of it.
+    pub(crate) replay: Option<Replaying>,
     /// What the output has ready to be shown.
     pub(crate) prepared: Mutex<Option<Prepared>>,
 }
@@ -26,6 +29,26 @@ impl JobCx {
     /// Leaves it to the end of the batch to show what is ready: all jobs must have succeeded by then.
     pub(crate) fn prepare(&self, prepared: Prepared) {
         *lock(&self.prepared) = Some(prepared);
+    }
+}
+
+/// How a batch is run again.
+#[derive(Default)]
+pub(crate) struct Replaying {
+    /// Whether closures are called that may do anything.
+    pub(crate) calls_closures: bool,
+    /// Set by an output that therefore did nothing.
+    pub(crate) did_nothing: AtomicBool,
+}
+
+impl JobCx {
+    /// Whether a closure that may do anything is to be called; where it is not, that is noted.
+    pub(crate) fn may_call(&self) -> bool {
+        let Some(replay) = &self.replay else { return true };
+        if !replay.calls_closures {
+            replay.did_nothing.store(true, Ordering::Relaxed);
+        }
+        replay.calls_closures
     }
 }
 
@@ -90,6 +113,11 @@ impl OutputNode {
             Some(name) => name.clone(),
             None => format!("{} at {}", self.operator, self.site),
         }
+    }
+
+    /// The operation and where the program calls it.
+    pub(crate) fn operation(&self) -> String {
+        format!("{} at {}", self.operator, self.site)
     }
 
     /// What it is called across releases of the program: its name, or its kind and number.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use waterclock_base::{BatchTime, Data, Record};
-use waterclock_engine::StagedFiles;
+use waterclock_engine::{Engine, StagedFiles};
 
 use super::Output;
 use crate::dstream::DStream;
@@ -52,7 +52,7 @@ impl<T: Data> DStream<T> {
         let (operator, site) = ("save_as_text_files", Location::caller());
         let names = Names { prefix: prefix.into(), suffix: suffix.into() };
         self.output(operator, site, move |rdd, cx| {
-            let (dir, durable) = (names.of(cx.time), cx.application.is_some());
+            let (dir, durable) = place(&names, rdd.engine(), cx);
             publish_later(rdd.stage_text_file_at(operator, site, &dir, durable)?, cx);
             Ok(())
         })
@@ -69,11 +69,23 @@ impl<T: Data> DStream<T> {
         let (operator, site) = ("save_as_object_files", Location::caller());
         let names = Names { prefix: prefix.into(), suffix: suffix.into() };
         self.output(operator, site, move |rdd, cx| {
-            let (dir, durable) = (names.of(cx.time), cx.application.is_some());
+            let (dir, durable) = place(&names, rdd.engine(), cx);
             publish_later(rdd.stage_object_file_at(operator, site, &dir, durable)?, cx);
             Ok(())
         })
     }
+}
+
+/// The directory of a batch, and whether its files must survive a crash. What is only compared is written where
+/// it is in nobody's way.
+fn place(names: &Names, engine: &Engine, cx: &JobCx) -> (PathBuf, bool) {
+    let dir = names.of(cx.time);
+    if cx.replay.is_none() {
+        return (dir, cx.application.is_some());
+    }
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let name = format!("waterclock-replay-{}-{}-{name}", std::process::id(), cx.output);
+    (engine.settings().spill_dir.join(name.replace('/', "-")), false)
 }
 
 /// Leaves the files to be shown when the batch is over.
