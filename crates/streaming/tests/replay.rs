@@ -26,26 +26,19 @@ struct Program {
     /// What is added to each sum.
     more: Arc<AtomicI64>,
     closures: bool,
-    snapshot_after: u64,
     calls: Arc<AtomicU32>,
 }
 
 impl Program {
     fn new(dir: &Path) -> Self {
         let (more, calls) = Default::default();
-        Program {
-            out: format!("{}/out/sums", dir.display()),
-            more,
-            closures: true,
-            snapshot_after: 600,
-            calls,
-        }
+        Program { out: format!("{}/out/sums", dir.display()), more, closures: true, calls }
     }
 
     /// State, state of state, an inverse window, a plain one, and outputs of all kinds.
     fn create(&self, builder: Builder) -> Result<StreamingContext, BoxError> {
-        let builder = builder.batch_interval(SECOND).threads(2).keep_snapshots(3);
-        let builder = builder.snapshot_after_bytes(self.snapshot_after).replay_closures(self.closures);
+        let builder = builder.batch_interval(SECOND).threads(2).keep_snapshots(5);
+        let builder = builder.snapshot_after_bytes(600).replay_closures(self.closures);
         let ssc = builder.build()?;
         let batches = (1..=20u32).map(|n| vec![(n % 3, i64::from(n)), (7, 1)]);
         let pairs: DStream<(u32, i64)> = ssc.queue_stream(batches.collect::<Vec<_>>()).named("pairs");
@@ -114,12 +107,8 @@ fn names(replay: &Replay, outcome: impl Fn(&ReplayOutcome) -> bool) -> Vec<&str>
 #[test]
 fn every_batch_that_is_kept_gives_the_same_again_and_nothing_is_changed() {
     let dir = tempfile::tempdir().unwrap();
-    let mut program = Program::new(dir.path());
-    program.run(dir.path(), 11);
-    // The program goes on running meanwhile, and writes nothing by itself.
-    program.snapshot_after = 1 << 20;
-    let (ssc, clock) = program.start(dir.path(), 11_000);
-    clock.advance_batches(1);
+    let program = Program::new(dir.path());
+    program.run(dir.path(), 12);
     let (before, calls) = (files(dir.path()), program.calls.load(Ordering::Relaxed));
     let replays: Vec<(i64, Replay)> =
         (1..=12).filter_map(|n| Some((n, program.replay(dir.path(), n * 1000).ok()?))).collect();
@@ -134,6 +123,10 @@ fn every_batch_that_is_kept_gives_the_same_again_and_nothing_is_changed() {
     }
     assert!(files(dir.path()) == before);
     assert_eq!(program.calls.load(Ordering::Relaxed), calls + replays.len() as u32);
+    // Nor does it matter that the program is running.
+    let (ssc, clock) = program.start(dir.path(), 12_000);
+    assert!(program.replay(dir.path(), 12_000).unwrap().is_same());
+    clock.advance_batches(1);
     ssc.stop(Stop::Now).unwrap();
 }
 

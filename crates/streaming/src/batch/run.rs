@@ -10,7 +10,7 @@ use waterclock_engine::noting;
 
 use super::scheduler::{Schedule, Turn};
 use super::{Keeper, Waiters};
-use crate::checkpoint::Ticket;
+use crate::checkpoint::{Counted, Ticket};
 use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Prepared, Settled, Source};
 use crate::job::{Job, call};
 
@@ -79,8 +79,10 @@ impl Runner {
         let nodes = graph.reachable();
         let unread = graph.unread_sources();
         let has_state = nodes.iter().any(|node| node.info().state.is_some());
+        // What accumulators have come to after a batch is only known where no other is at work.
+        let overlap = !has_state && graph.accumulators.is_empty();
         let state = State {
-            schedule: Schedule::new(!has_state),
+            schedule: Schedule::new(overlap),
             batches: HashMap::new(),
             newest: None,
             halted: false,
@@ -256,7 +258,8 @@ impl Runner {
             batch.errors.extend(self.complete(t).err());
         }
         self.publish(t, &mut batch);
-        let broken = self.write_down(t, &batch).map_err(|error| batch.errors.push(error)).is_err();
+        let counted = self.count(&mut batch);
+        let broken = self.write_down(t, &batch, counted).map_err(|error| batch.errors.push(error)).is_err();
         let how = if batch.errors.is_empty() { Settled::Committed } else { Settled::Skipped };
         let stops = broken || !batch.errors.is_empty() && self.graph.on_failure() == FailurePolicy::Stop;
         let mut info = batch.info;
@@ -315,8 +318,18 @@ impl Runner {
         states.try_for_each(|state| state.complete(t, &self.graph.engine))
     }
 
+    /// What the batch added to accumulators counts, or is taken back: those that it changed.
+    fn count(&self, batch: &mut Batch) -> Vec<Counted> {
+        let accumulators = &self.graph.accumulators;
+        let outcome = match batch.errors.is_empty() {
+            true => accumulators.commit(),
+            false => accumulators.roll_back().map(|()| Vec::new()),
+        };
+        outcome.map_err(|error| batch.errors.push(error)).unwrap_or_default()
+    }
+
     /// Writes down how the batch ended and what it changed, before memory changes.
-    fn write_down(&self, t: BatchTime, batch: &Batch) -> Result<()> {
+    fn write_down(&self, t: BatchTime, batch: &Batch, counted: Vec<Counted>) -> Result<()> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let succeeded = batch.errors.is_empty();
         let given_up = lock(&self.state).abandoned || self.graph.on_failure() == FailurePolicy::Stop;
@@ -324,7 +337,7 @@ impl Runner {
             // It is left as it is to the next start, which runs it again.
             return Ok(());
         }
-        keeper.ended(t, succeeded, batch.outputs.clone())
+        keeper.ended(t, succeeded, batch.outputs.clone(), counted)
     }
 
     /// Begins no batch any more, and ends the context.

@@ -8,7 +8,7 @@ use waterclock_base::world::World;
 use waterclock_base::{BatchTime, Error, Result};
 
 use super::facts::{self, Before};
-use super::{Change, Checkpoint, Ending, snapshot};
+use super::{Change, Checkpoint, Counted, Ending, snapshot};
 
 /// What the log says of a batch that was committed.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(crate) struct Recorded {
     pub(crate) ending: Ending,
     /// What it changed.
     pub(crate) changes: Vec<Change>,
+    pub(crate) counted: Vec<Counted>,
     /// Partitions where none are given, and the fingerprint of the program.
     pub(crate) partitions: u32,
     pub(crate) program: u64,
@@ -29,7 +30,7 @@ impl Checkpoint {
     /// [`Error::Checkpoint`] where it is not known any more what was before the batch, or what came of it.
     pub(crate) fn before(world: &World, dir: &Path, time: BatchTime) -> Result<Arc<Self>> {
         let disk = &*world.disk;
-        let Before { mut facts, changes } = match facts::read_before(disk, dir, time)? {
+        let Before { mut facts, changes, counted } = match facts::read_before(disk, dir, time)? {
             Some(before) => before,
             None => {
                 return Err(refuse(
@@ -51,7 +52,8 @@ impl Checkpoint {
         };
         // With several jobs at once an earlier batch may have been at work: what it did is none of this one's.
         facts.batches.retain(|t, (_, ending)| *t == time || *t < time && ending.is_some());
-        let recorded = Recorded { ending, changes, partitions: cut.partitions, program: cut.program };
+        let recorded =
+            Recorded { ending, changes, counted, partitions: cut.partitions, program: cut.program };
         Ok(Arc::new(Checkpoint {
             dir: dir.to_owned(),
             world: world.clone(),

@@ -8,7 +8,7 @@ use waterclock_base::world::Disk;
 use waterclock_base::{BatchTime, Error, Result, decode};
 
 use super::layout::{self, Named};
-use super::record::{Block, Change, Descriptor, Ending, Record, StateSchema};
+use super::record::{Block, Change, Counted, Descriptor, Ending, Record, StateSchema};
 use super::snapshot::{self, Snapshot};
 use super::{damaged, frame};
 
@@ -22,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) batches: BTreeMap<BatchTime, (Descriptor, Option<Ending>)>,
     /// Changes of batches that were committed after the snapshot, in order, with what they are made of.
     pub(crate) changes: Vec<(StateSchema, Change)>,
+    /// What each accumulator had come to after the newest batch that was committed.
+    pub(crate) counted: BTreeMap<String, Counted>,
     /// What receivers stored after the snapshot.
     pub(crate) blocks: Vec<Block>,
     /// The last time that was ticked before a clean stop.
@@ -60,6 +62,8 @@ pub(crate) struct Before {
     pub(crate) facts: Facts,
     /// What the batch changed.
     pub(crate) changes: Vec<Change>,
+    /// The accumulators that it changed.
+    pub(crate) counted: Vec<Counted>,
 }
 
 /// Reads a checkpoint as it was before the batch of `time`; none where no snapshot of that time is there.
@@ -115,27 +119,29 @@ fn from(
     let batches = batches.collect();
     let epoch = logs.keys().next_back().map_or(0, |(epoch, _)| *epoch).max(snapshot.header.next_log.0);
     let first = snapshot.header.next_log;
+    let counted = snapshot.counted.iter().map(|counted| (counted.name.clone(), counted.clone())).collect();
     let (changes, blocks, stopped) = Default::default();
-    let mut facts = Facts { snapshot, epoch, batches, changes, blocks, stopped, last_log: None };
-    let (pending, states) = Default::default();
-    let mut reader = Reader { facts: &mut facts, upto, of_last: None, pending, states, last: None };
+    let mut facts = Facts { snapshot, epoch, batches, changes, counted, blocks, stopped, last_log: None };
+    let (pending, counting, states) = Default::default();
+    let mut reader = Reader { facts: &mut facts, upto, of_last: None, pending, counting, states, last: None };
     for (place, path) in logs.range(first..) {
         if reader.of_last.is_none() {
             reader.file(disk, dir, *place, path)?;
             reader.facts.last_log = Some(path.clone());
         }
     }
-    let changes = reader.of_last.unwrap_or_default();
-    Ok(Before { facts, changes })
+    let (changes, counted) = reader.of_last.unwrap_or_default();
+    Ok(Before { facts, changes, counted })
 }
 
 struct Reader<'f> {
     facts: &'f mut Facts,
     /// The batch after whose end nothing more is read, and what it changed.
     upto: Option<BatchTime>,
-    of_last: Option<Vec<Change>>,
+    of_last: Option<(Vec<Change>, Vec<Counted>)>,
     /// Changes of batches that are not over.
     pending: Vec<(StateSchema, Change)>,
+    counting: Vec<Counted>,
     states: Vec<StateSchema>,
     /// Epoch and number of the last frame, and whether the epoch's log ended there torn.
     last: Option<(u32, u32, bool)>,
@@ -151,6 +157,7 @@ impl Reader<'_> {
         if begins {
             // Changes of a batch that did not end belong to a process that did not live to tell.
             self.pending.clear();
+            self.counting.clear();
         }
         let body = bytes.strip_prefix(layout::LOG_MAGIC);
         let mut rest = body.unwrap_or_default();
@@ -227,10 +234,14 @@ impl Reader<'_> {
             }
             Record::Ended(ending) => {
                 let pending = std::mem::take(&mut self.pending);
+                let counting = std::mem::take(&mut self.counting);
                 if self.upto == Some(ending.time) {
-                    self.of_last = Some(pending.into_iter().map(|(_, change)| change).collect());
+                    let changes = pending.into_iter().map(|(_, change)| change).collect();
+                    self.of_last = Some((changes, counting));
                 } else if ending.committed {
                     self.facts.changes.extend(pending);
+                    let by_name = counting.into_iter().map(|counted| (counted.name.clone(), counted));
+                    self.facts.counted.extend(by_name);
                 }
                 if let Some(batch) = self.facts.batches.get_mut(&ending.time) {
                     batch.1 = Some(ending);
@@ -238,6 +249,7 @@ impl Reader<'_> {
             }
             Record::Stopped { at } => self.facts.stopped = Some(at),
             Record::Block(block) => self.facts.blocks.push(block),
+            Record::Counted(counted) => self.counting.push(counted),
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ pub(crate) use planted::planted;
 #[cfg(feature = "planted-faults")]
 pub use planted::{Fault, plant};
 pub(crate) use record::{
-    Began, Block, Change, Content, Descriptor, Ending, Header, Input, Record, StateSchema,
+    Began, Block, Change, Content, Counted, Descriptor, Ending, Header, Input, Record, StateSchema,
 };
 pub(crate) use snapshot::{PinnedState, SavedState};
 
@@ -95,6 +95,7 @@ impl Inner {
 pub(crate) struct Contents {
     pub(crate) time: BatchTime,
     pub(crate) states: Vec<PinnedState>,
+    pub(crate) counted: Vec<Counted>,
     /// Batches up to here will not be asked for again.
     pub(crate) forget: BatchTime,
 }
@@ -199,8 +200,8 @@ impl Checkpoint {
         match found {
             None => {
                 let header = self.header_at(settings, zero, zero, (self.epoch, 0));
-                let (sources, nothing, states) = Default::default();
-                let plan = snapshot::Plan { header, sources, batches: nothing, states };
+                let (sources, nothing, states, counted) = Default::default();
+                let plan = snapshot::Plan { header, sources, batches: nothing, states, counted };
                 snapshot_bytes = snapshot::write(&**disk, &self.dir, self.epoch, plan)?;
             }
             Some(facts) => {
@@ -268,11 +269,18 @@ impl Checkpoint {
 
     /// A batch is over, and this is what it changed. The input of batches up to `forget` will not be asked
     /// for again.
-    pub(crate) fn ended(&self, ending: Ending, changes: Vec<Change>, forget: BatchTime) -> Result<Ticket> {
+    pub(crate) fn ended(
+        &self,
+        ending: Ending,
+        changes: Vec<Change>,
+        counted: Vec<Counted>,
+        forget: BatchTime,
+    ) -> Result<Ticket> {
         let running = self.running()?;
         let mut inner = lock(&running.inner);
         inner.logged += changes.iter().map(|change| change.rows.0.len() as u64 + 100).sum::<u64>() + 200;
         let mut records: Vec<Record> = changes.into_iter().map(Record::Changed).collect();
+        records.extend(counted.into_iter().map(Record::Counted));
         records.push(Record::Ended(ending.clone()));
         let ticket = running.log.append(&records)?;
         if let Some(batch) = inner.batches.get_mut(&ending.time) {
@@ -311,7 +319,8 @@ impl Checkpoint {
         let batches = inner.batches.values().cloned().collect();
         drop(inner);
         // After the roll: what a source logs meanwhile may be in both, which is better than in neither.
-        let plan = snapshot::Plan { header, sources: sources(), batches, states: contents.states };
+        let Contents { states, counted, .. } = contents;
+        let plan = snapshot::Plan { header, sources: sources(), batches, states, counted };
         if running.inline {
             self.write_snapshot(plan, before);
         } else {

@@ -1,5 +1,6 @@
 //! The streaming context: what a program defines its streams in, starts and stops.
 
+mod accumulator;
 mod builder;
 mod replay;
 mod resume;

@@ -1,6 +1,6 @@
 //! Replay: one batch is run again as it was, and what comes of it is compared with what its log says.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use super::builder::Builder;
 use super::resume::{self, HandedOver};
 use super::start::stopped;
 use super::{ContextState, Inner, Stop, StreamingContext};
-use crate::checkpoint::{Change, Checkpoint, Recorded};
+use crate::checkpoint::{Change, Checkpoint, Counted, Recorded};
 use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Replaying};
 use crate::job::call;
 
@@ -22,6 +22,9 @@ use crate::job::call;
 const BATCH: &str = "WATERCLOCK_REPLAY";
 /// Names the file for what comes of it.
 const REPORT: &str = "WATERCLOCK_REPORT";
+
+/// Why a closure's doings are not compared.
+const NOT_CALLED: &str = "its closure is called by a replay only with `replay_closures(true)`";
 
 /// What came of running a batch again; see [`StreamingContext::replay`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +34,12 @@ pub struct Replay {
     pub batch: BatchTime,
     /// Whether the graph of the program is another than when the batch was first run.
     pub program_changed: bool,
-    /// Streams with state, each behind those that it reads, then the outputs in the order of their definition.
+    /// Streams with state, each behind those that it reads, then the outputs in the order of their definition, then
+    /// the accumulators that the batch changed.
     pub parts: Vec<Replayed>,
 }
 
-/// A stream with state or an output of a batch that was run again.
+/// A stream with state, an output or an accumulator of a batch that was run again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replayed {
@@ -275,7 +279,9 @@ impl Inner {
         for (name, node) in &names.states {
             parts.push(again.state(name, node, beginning.ended)?);
         }
+        let uncalled = outputs.iter().any(|part| part.outcome == ReplayOutcome::NotCompared(NOT_CALLED));
         parts.extend(outputs);
+        parts.extend(again.accumulators(uncalled)?);
         let program_changed = recorded.program != names.program;
         Ok(Replay { batch: recorded.ending.time, program_changed, parts })
     }
@@ -344,13 +350,33 @@ impl Again<'_> {
             |source| Error::Batch { time: self.time(), output: output.label(), source: Box::new(source) };
         outcome.map_err(failed)?;
         if cx.replay.is_some_and(|replay| replay.did_nothing.load(Ordering::Relaxed)) {
-            return Ok(Err("its closure is called by a replay only with `replay_closures(true)`"));
+            return Ok(Err(NOT_CALLED));
         }
         let prepared = cx.prepared.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Ok(prepared.map_or(noted, |prepared| {
             (prepared.discard)();
             prepared.hash
         })))
+    }
+
+    /// Compares the accumulators that the batch changed. `uncalled`: not every closure was called that may add to
+    /// them.
+    fn accumulators(&self, uncalled: bool) -> Result<Vec<Replayed>> {
+        let again = self.graph.accumulators.commit()?;
+        let value = |all: &[Counted], name: &str| {
+            let counted = all.iter().find(|counted| counted.name == name);
+            counted.map_or(0, |counted| key_hash(&counted.value.0))
+        };
+        let all = self.recorded.counted.iter().chain(&again);
+        let names: BTreeSet<&String> = all.map(|counted| &counted.name).collect();
+        let part = |name: &String| {
+            let outcome = match uncalled {
+                true => ReplayOutcome::NotCompared("closures that may add to it were not called"),
+                false => compared(value(&self.recorded.counted, name), value(&again, name)),
+            };
+            Replayed { name: name.clone(), operator: "accumulator".into(), outcome }
+        };
+        Ok(names.into_iter().map(part).collect())
     }
 
     /// Compares what the batch changed of a state. What is older than the batch before was only made again.

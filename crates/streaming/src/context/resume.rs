@@ -117,6 +117,7 @@ pub(super) fn hand_over(graph: &Graph, checkpoint: &Checkpoint, beginning: &Begi
         refuse_losses(graph, &names, facts, checkpoint)?;
         restore_sources(graph, &names, facts, beginning)?;
         restore_states(graph, &names, facts, beginning, &lookbacks)?;
+        graph.accumulators.restore(facts.counted.values())?;
         at_point("state-restored");
     }
     Ok(HandedOver { names, lookbacks, schemas, facts })
