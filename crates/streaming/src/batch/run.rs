@@ -31,6 +31,8 @@ struct Batch {
     info: BatchInfo,
     /// When its descriptor is durable, where it is logged: nothing of it may be seen before.
     logged: Option<Ticket>,
+    /// Whether another process had begun it.
+    is_redone: bool,
     jobs: Vec<Arc<Job>>,
     errors: Vec<Error>,
     /// Name and content hash of the outputs that succeeded.
@@ -119,6 +121,8 @@ impl Runner {
             Batch {
                 info,
                 logged,
+                // What this process begins is logged by it.
+                is_redone: self.keeper.is_some() && logged.is_none(),
                 jobs: Vec::new(),
                 errors: Vec::new(),
                 outputs: Vec::new(),
@@ -370,15 +374,38 @@ impl Runner {
     fn publish(&self, t: BatchTime, batch: &mut Batch) {
         batch.prepared.sort_by_key(|(index, _)| *index);
         at_point("before-publish");
-        for (_, prepared) in std::mem::take(&mut batch.prepared) {
+        for (index, prepared) in std::mem::take(&mut batch.prepared) {
             if !batch.errors.is_empty() {
                 (prepared.discard)();
                 continue;
             }
             let published = retried(self.tries(), || call("publish", t, || (prepared.publish)()));
+            if published.is_ok() && batch.is_redone {
+                let name = batch.jobs.get(index).map(|job| job.output.label());
+                self.compare(t, &name.unwrap_or_default(), &prepared);
+            }
             batch.errors.extend(published.err());
         }
         at_point("after-publish");
+    }
+
+    /// Another process had begun the batch and may have published it: tells where that was something else.
+    fn compare(&self, t: BatchTime, name: &str, prepared: &Prepared) {
+        match call("is_as_published", t, || (prepared.is_as_published)()) {
+            Ok(Some(false)) => {
+                let text = format!(
+                    "output {name}: what was published of batch {t} before the restart is not what the batch makes now, \
+                     and was left as it is; the program or what it reads has changed, or a closure does not do the \
+                     same every time (`check_determinism` finds it)"
+                );
+                tracing::error!("{text}");
+                self.graph.bus.post(Event::Warning { text });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(output = name, error = ?error, "can't ask what was published before")
+            }
+        }
     }
 
     /// Waits until the batch's descriptor is durable.

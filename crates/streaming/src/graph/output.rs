@@ -58,6 +58,8 @@ pub(crate) struct Prepared {
     pub(crate) hash: u64,
     /// Shows it, all at once; it may be tried again.
     pub(crate) publish: Box<dyn Fn() -> Result<()> + Send>,
+    /// Once it is published, by whomever: whether that is this; none where that can't be told.
+    pub(crate) is_as_published: Box<dyn Fn() -> Result<Option<bool>> + Send>,
     /// Throws it away.
     pub(crate) discard: Box<dyn Fn() + Send>,
 }

@@ -23,7 +23,8 @@ use crate::graph::{JobCx, Prepared};
 ///
 /// # Recovery
 /// Exactly once: a batch that is run again after a crash, and whose files were shown already, leaves them as
-/// they are (the hidden file `.batch` tells application and batch). With a checkpoint, files and names are synced
+/// they are (the hidden file `.batch` tells application, batch and the content's hash). Should they not be what the
+/// batch makes now, a warning says so. With a checkpoint, files and names are synced
 /// before they are shown.
 impl<T: Data> DStream<T> {
     /// Writes each batch as text, one record a line.
@@ -92,12 +93,13 @@ fn place(names: &Names, engine: &Engine, cx: &JobCx) -> (PathBuf, bool) {
 fn publish_later(staged: StagedFiles, cx: &JobCx) {
     // A batch that is run again after a crash finds its own mark, if it had come as far as showing them.
     let time = cx.time.as_millis();
-    let mark = cx.application.map_or_else(String::new, |application| format!("{application:016x} {time}\n"));
+    let mark = cx.application.map_or_else(String::new, |application| format!("{application:016x} {time}"));
     let (hash, staged) = (staged.content_hash(), Arc::new(staged));
-    let shown = staged.clone();
+    let (shown, compared, same_mark) = (staged.clone(), staged.clone(), mark.clone());
     cx.prepare(Prepared {
         hash,
         publish: Box::new(move || shown.publish(&mark)),
+        is_as_published: Box::new(move || Ok(compared.is_as_published(&same_mark))),
         discard: Box::new(move || {
             if let Err(error) = staged.discard() {
                 tracing::warn!(error = ?error, "can't delete what a failed batch left behind");
