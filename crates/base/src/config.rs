@@ -19,6 +19,8 @@ pub struct Settings {
     pub key_groups: u32,
     /// Jobs that run at the same time (default 1; more give up the order of outputs).
     pub concurrent_jobs: usize,
+    /// Whether every task is first tried out, twice, to see that it does the same every time (default no).
+    pub check_determinism: bool,
     /// How often a task is tried before its job fails (default 4).
     pub task_attempts: u32,
     /// Whether slow tasks are run a second time (default no).
@@ -53,6 +55,10 @@ pub struct Settings {
     /// Bytes of log after which the state is written anew; where the state is larger, its own size
     /// (default 64 MiB).
     pub snapshot_after_bytes: u64,
+    /// Snapshots that are kept, with the log since the oldest of them (default 2, which is the least).
+    pub keep_snapshots: usize,
+    /// Whether closures of `foreach_rdd` are called too when a batch is replayed (default no).
+    pub replay_closures: bool,
     /// How long a receiver gathers records before it cuts a block (default 200 ms).
     pub block_interval: Duration,
     /// Records a second that one receiver may take in (default: no limit).
@@ -89,6 +95,7 @@ impl Default for Settings {
             default_parallelism: threads,
             key_groups: 1024,
             concurrent_jobs: 1,
+            check_determinism: false,
             task_attempts: 4,
             speculation: false,
             speculation_multiplier: 1.5,
@@ -104,6 +111,8 @@ impl Default for Settings {
             max_catch_up: 1000,
             inline_log: false,
             snapshot_after_bytes: 64 << 20,
+            keep_snapshots: 2,
+            replay_closures: false,
             block_interval: Duration::from_millis(200),
             receiver_max_rate: None,
             backpressure: false,

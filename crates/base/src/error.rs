@@ -147,6 +147,19 @@ pub enum Error {
         source: Box<Error>,
     },
 
+    /// A task that does not do the same every time, where the program asked for that to be checked.
+    #[error("{operator} at {site} is not deterministic in {partition}: {why}")]
+    Determinism {
+        /// The operator whose result differs.
+        operator: String,
+        /// Where the program calls it.
+        site: &'static Location<'static>,
+        /// The partition.
+        partition: PartitionIndex,
+        /// How it differs.
+        why: &'static str,
+    },
+
     /// A closure that panicked.
     #[error("a closure panicked: {message}")]
     Panic {
@@ -284,6 +297,7 @@ impl Error {
             | Error::Start { .. }
             | Error::Lifecycle { .. }
             | Error::Generate { .. }
+            | Error::Determinism { .. }
             | Error::Panic { .. }
             | Error::User { .. }
             | Error::Action { .. }
@@ -306,6 +320,7 @@ impl Error {
             | Error::Setting { .. }
             | Error::Start { .. }
             | Error::Generate { .. }
+            | Error::Determinism { .. }
             | Error::Panic { .. }
             | Error::Action { .. }
             | Error::Encoding { .. }

@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicBool;
 
 use waterclock_base::{JobId, RddId, TaskId};
 
-use crate::chunk::Step;
+use crate::chunk::{Halt, Step};
 use crate::context::Engine;
 use crate::shared::Updates;
 use crate::stage::{StageOutput, TaskOutput};
-use crate::task::{TaskCx, run_task};
+use crate::task::{TaskCx, check_determinism, run_task};
 
 /// One attempt of one task, on its way to an executor.
 pub struct Submission {
@@ -62,8 +62,10 @@ impl Report {
         engine: Engine,
         cancelled: Arc<AtomicBool>,
     ) -> Self {
+        let checks = engine.settings().check_determinism;
+        let agreed = if checks { check_determinism(stage, id, &engine, &cancelled) } else { Ok(()) };
         let cx = TaskCx::new(id, engine, cancelled);
-        let outcome = run_task(stage, &cx);
+        let outcome = agreed.map_err(Halt::from).and_then(|()| run_task(stage, &cx));
         Report { id, outcome, operator: cx.operator(), updates: cx.updates.into_inner() }
     }
 }

@@ -32,7 +32,7 @@ mod context; // what a program holds
 pub mod testing;
 
 pub use block::{Lines, ReceivedBlock, ReceivedBytes, Records, gather};
-pub use context::{Builder, ContextState, Stop, StreamingContext};
+pub use context::{Builder, ContextState, Replay, ReplayOutcome, Replayed, Stop, StreamingContext};
 pub use dstream::{
     BatchMark, BatchSink, Collected, DStream, MapWithState, OnBadRecord, Output, Rejected, SinkClass, State,
     StateOptions, StateSpec,

@@ -283,7 +283,7 @@ where
     }
 
     fn content_hash(&self, part: &Self::Part) -> u64 {
-        key_hash(part)
+        part.iter().map(key_hash).fold(0, u64::wrapping_add)
     }
 }
 

@@ -13,7 +13,9 @@ use waterclock_base::world::lock;
 
 pub(crate) use noted::note;
 pub use noted::noting;
-pub(crate) use result::{at_driver, refuse_in_task, run_action, run_action_at};
+pub(crate) use result::{
+    Counter, at_driver, hash_records, refuse_in_task, run_action, run_action_at, run_action_hashed,
+};
 pub(crate) use run::run_job;
 
 /// The jobs that run, so that they can be called off.

@@ -5,31 +5,34 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use waterclock_base::world::lock;
-use waterclock_base::{Data, Error, Result, StageId};
+use waterclock_base::{Data, Error, Record, Result, StageId, key_hash};
 
 use super::run_job;
-use crate::chunk::Step;
+use crate::chunk::{Sink, Step};
 use crate::rdd::{Asked, Parent, Rdd};
 use crate::stage::{Claim, StageOutput, TaskOutput};
 use crate::task::{TaskCx, in_task, panic_message};
 
-struct ResultStage<T: Data, R, F> {
+struct ResultStage<T: Data, F, H, R> {
     id: StageId,
     call: &'static str,
     site: &'static Location<'static>,
     rdd: Rdd<T>,
     run: F,
+    /// What a partition makes of the result, as a number.
+    hash: H,
     /// One place for each partition of the dataset; those that were not asked for stay empty.
     results: Mutex<Vec<Option<R>>>,
     wanted: Vec<usize>,
     claim: Claim,
 }
 
-impl<T, R, F> StageOutput for ResultStage<T, R, F>
+impl<T, F, H, R> StageOutput for ResultStage<T, F, H, R>
 where
     T: Data,
     R: Send + 'static,
     F: Fn(usize, &Rdd<T>, &TaskCx) -> Step<R> + Send + Sync + 'static,
+    H: Fn(usize, &Rdd<T>, &TaskCx) -> Step<u64> + Send + Sync + 'static,
 {
     fn id(&self) -> StageId {
         self.id
@@ -58,6 +61,10 @@ where
 
     fn run(&self, partition: usize, cx: &TaskCx) -> Step<TaskOutput> {
         Ok(Box::new((self.run)(partition, &self.rdd, cx)?))
+    }
+
+    fn rehearse(&self, partition: usize, cx: &TaskCx) -> Step<Option<u64>> {
+        (self.hash)(partition, &self.rdd, cx).map(Some)
     }
 
     fn install(&self, partition: usize, output: TaskOutput) -> Result<()> {
@@ -100,12 +107,36 @@ pub(crate) fn at_driver<R>(by: Asked, run: impl FnOnce() -> R) -> Result<R> {
     })
 }
 
-/// [`run_action`] for a call at another place.
+/// [`run_action`] for a call at another place. Two runs of it are compared by how many records there are: `run` may
+/// have effects, and records can't always be written.
 pub(crate) fn run_action_at<T: Data, R: Send + 'static>(
     by: Asked,
     rdd: &Rdd<T>,
     wanted: Vec<usize>,
     run: impl Fn(usize, &Rdd<T>, &TaskCx) -> Step<R> + Send + Sync + 'static,
+) -> Result<Vec<R>> {
+    run_action_hashed(by, rdd, wanted, run, |partition, rdd, cx| {
+        let mut counter = Counter(0);
+        rdd.compute(partition, cx, &mut counter)?;
+        Ok(counter.0)
+    })
+}
+
+/// A number for the records of a partition, whatever their order.
+pub(crate) fn hash_records<T: Record>(partition: usize, rdd: &Rdd<T>, cx: &TaskCx) -> Step<u64> {
+    let mut hashing = Hashing(0);
+    rdd.compute(partition, cx, &mut hashing)?;
+    Ok(hashing.0)
+}
+
+/// [`run_action_at`] whose runs are compared by the number that `hash` gives for a partition, without effect and
+/// whatever the order of the records.
+pub(crate) fn run_action_hashed<T: Data, R: Send + 'static>(
+    by: Asked,
+    rdd: &Rdd<T>,
+    wanted: Vec<usize>,
+    run: impl Fn(usize, &Rdd<T>, &TaskCx) -> Step<R> + Send + Sync + 'static,
+    hash: impl Fn(usize, &Rdd<T>, &TaskCx) -> Step<u64> + Send + Sync + 'static,
 ) -> Result<Vec<R>> {
     let call = by.operator;
     refuse_in_task(call)?;
@@ -117,6 +148,7 @@ pub(crate) fn run_action_at<T: Data, R: Send + 'static>(
         results: Mutex::new((0..rdd.partitions()).map(|_| None).collect()),
         rdd: rdd.clone(),
         run,
+        hash,
         wanted,
         claim: Claim::default(),
     });
@@ -127,6 +159,37 @@ pub(crate) fn run_action_at<T: Data, R: Send + 'static>(
         .iter()
         .map(|&p| results.get_mut(p).and_then(Option::take).ok_or_else(|| missing(call)))
         .collect()
+}
+
+/// Counts records without looking at them.
+pub(crate) struct Counter(pub(crate) u64);
+
+impl<T: Data> Sink<T> for Counter {
+    fn push(&mut self, chunk: &mut Vec<T>) -> Step {
+        self.0 += chunk.len() as u64;
+        chunk.clear();
+        Ok(())
+    }
+
+    fn lend(&mut self, records: &[&T]) -> Step {
+        self.0 += records.len() as u64;
+        Ok(())
+    }
+}
+
+/// Adds up the hashes of records.
+struct Hashing(u64);
+
+impl<T: Record> Sink<T> for Hashing {
+    fn push(&mut self, chunk: &mut Vec<T>) -> Step {
+        self.0 = chunk.drain(..).map(|record| key_hash(&record)).fold(self.0, u64::wrapping_add);
+        Ok(())
+    }
+
+    fn lend(&mut self, records: &[&T]) -> Step {
+        self.0 = records.iter().map(|record| key_hash(record)).fold(self.0, u64::wrapping_add);
+        Ok(())
+    }
 }
 
 fn missing(call: &'static str) -> Error {

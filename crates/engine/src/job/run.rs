@@ -302,6 +302,8 @@ impl<'e> Run<'e> {
                 let what = format!("{operator} stopped early without a result");
                 Err(Error::Internal { what })
             }
+            // Another attempt might look as if all were well.
+            Err(Halt::Failed(error)) if matches!(*error, Error::Determinism { .. }) => Err(*error),
             Err(Halt::Failed(error)) => {
                 self.last_failure = Some(self.describe(task, *error, report.operator));
                 Ok(Some(Happened::Failed(task)))

@@ -270,6 +270,15 @@ impl<T: Data> Rdd<T> {
             let what = format!("{} has no partition {partition}", self.operator());
             return Err(Halt::from(Error::Internal { what }));
         }
+        match &cx.rehearsal {
+            None => self.read(partition, cx, out),
+            Some(rehearsal) => {
+                rehearsal.through((self.id(), partition), out, |out| self.read(partition, cx, out))
+            }
+        }
+    }
+
+    fn read(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
         match self.node.keep.get() {
             None => self.node.body.compute(partition, cx, out),
             Some(keep) => keep.compute(partition, &*self.node.body, cx, out),

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
 use waterclock_base::world::lock;
-use waterclock_base::{Codec, Data, Error, Record, Result, StageId};
+use waterclock_base::{Codec, Data, Error, Record, Result, StageId, key_hash};
 
 use crate::block::{Held, Placement, Share};
 use crate::chunk::{Halt, Sink, Step};
@@ -54,7 +54,7 @@ impl<T: Data, B: Record, F: Fill<T, B>> ShuffleStage<T, B, F> {
     /// Hands the records of one bucket of every map task to `out`, in the order of the map tasks.
     pub(crate) fn read(&self, bucket: usize, cx: &TaskCx, out: &mut dyn Sink<B>) -> Step {
         let out = &mut Checked::new(cx, out);
-        for map in 0..self.parent.partitions() {
+        for map in cx.in_order(self.parent.partitions()) {
             cx.check()?;
             let filled = lock(&self.filled)[map].clone().ok_or(Halt::Missing)?;
             if let Some(held) = filled.get(bucket) {
@@ -111,6 +111,14 @@ impl<T: Data, B: Record, F: Fill<T, B>> StageOutput for ShuffleStage<T, B, F> {
             held.push(Held::place(bucket, Codec::of(), memory, rule)?.map_err(lost)?);
         }
         Ok(Box::new(held))
+    }
+
+    fn rehearse(&self, partition: usize, cx: &TaskCx) -> Step<Option<u64>> {
+        let buckets = self.fill.fill(&self.parent, partition, cx)?;
+        let buckets = buckets.iter().enumerate();
+        let records =
+            buckets.flat_map(|(bucket, records)| records.iter().map(move |record| (bucket, record)));
+        Ok(Some(records.map(|place| key_hash(&place)).fold(0, u64::wrapping_add)))
     }
 
     fn install(&self, partition: usize, output: TaskOutput) -> Result<()> {

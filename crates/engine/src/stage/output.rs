@@ -37,6 +37,11 @@ pub trait StageOutput: Send + Sync + 'static {
     fn missing(&self) -> Vec<usize>;
     /// Does the work of one task.
     fn run(&self, partition: usize, cx: &TaskCx) -> Step<TaskOutput>;
+    /// Does the work of one task without effect, to see whether it does the same every time: a number for what it
+    /// makes, whatever the order of its records; none where none can be given.
+    fn rehearse(&self, _partition: usize, _cx: &TaskCx) -> Step<Option<u64>> {
+        Ok(None)
+    }
     /// Keeps the output of one task.
     fn install(&self, partition: usize, output: TaskOutput) -> Result<()>;
     /// Who is producing it.

@@ -2,6 +2,7 @@
 
 mod helper;
 mod pool;
+mod rehearsal;
 mod run;
 
 use std::cell::{Cell, RefCell};
@@ -16,6 +17,7 @@ use crate::shared::Updates;
 
 pub use helper::TaskHelper;
 pub use pool::ThreadPool;
+pub(crate) use rehearsal::{Rehearsal, check as check_determinism};
 pub use run::panic_message;
 pub(crate) use run::{in_task, run_task, with_current_updates};
 
@@ -27,16 +29,30 @@ pub struct TaskCx {
     cancelled: Arc<AtomicBool>,
     operator: Cell<Option<RddId>>,
     pub(crate) updates: RefCell<Updates>,
+    /// Set where the task only tries out what it would do: nothing may be seen of it.
+    pub(crate) rehearsal: Option<Rehearsal>,
 }
 
 impl TaskCx {
     pub(crate) fn new(id: TaskId, engine: Engine, cancelled: Arc<AtomicBool>) -> Self {
-        TaskCx { id, engine, cancelled, operator: Cell::new(None), updates: RefCell::default() }
+        TaskCx {
+            id,
+            engine,
+            cancelled,
+            operator: Cell::new(None),
+            updates: RefCell::default(),
+            rehearsal: None,
+        }
     }
 
     /// The engine that runs the task: memory, settings, disk; never to start jobs with.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Whether the task only tries out what it would do: its closures are called, and nothing may be seen of it.
+    pub fn is_rehearsal(&self) -> bool {
+        self.rehearsal.is_some()
     }
 
     /// Halts when the job was cancelled. Called once a chunk by every loop over records.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use waterclock_base::world::{at_point, lock};
 use waterclock_base::{BatchInterval, BatchTime, Bytes, InputInfo, Result, StreamId};
 
-use crate::checkpoint::{Checkpoint, Contents, Descriptor, Ending, Fault, Input, Ticket, planted};
+use crate::checkpoint::{Checkpoint, Contents, Counted, Descriptor, Ending, Fault, Input, Ticket, planted};
 use crate::graph::{Cut, Graph, Names};
 
 /// The checkpoint of an active context, and what it calls the parts of the graph.
@@ -64,7 +64,7 @@ impl Keeper {
         at_point("after-cut");
         if planted(Fault::CommittedBeforeOutput) {
             let ending = Ending { time: interval.to, committed: true, outputs: Vec::new() };
-            ticket = self.checkpoint.ended(ending, Vec::new(), interval.to - self.lookback)?;
+            ticket = self.checkpoint.ended(ending, Vec::new(), Vec::new(), interval.to - self.lookback)?;
         }
         Ok((infos, ticket))
     }
@@ -84,8 +84,14 @@ impl Keeper {
         Ok(())
     }
 
-    /// Writes down how a batch ended, with what it changed if it counts. Memory has not changed yet.
-    pub(crate) fn ended(&self, time: BatchTime, committed: bool, outputs: Vec<(String, u64)>) -> Result<()> {
+    /// Writes down how a batch ended, with what it changed if it counts. State in memory has not changed yet.
+    pub(crate) fn ended(
+        &self,
+        time: BatchTime,
+        committed: bool,
+        outputs: Vec<(String, u64)>,
+        counted: Vec<Counted>,
+    ) -> Result<()> {
         let mut changes = Vec::new();
         if committed {
             for (name, node) in &self.names.states {
@@ -94,7 +100,7 @@ impl Keeper {
         }
         let ending = Ending { time, committed, outputs };
         at_point("before-ending");
-        let ticket = self.checkpoint.ended(ending, changes, time - self.lookback)?;
+        let ticket = self.checkpoint.ended(ending, changes, counted, time - self.lookback)?;
         at_point("after-ending");
         // Windows may ask for the input of earlier batches again, in another process too.
         lock(&self.unacknowledged).push_back((ticket, time - self.lookback));
@@ -131,7 +137,8 @@ impl Keeper {
                 let oldest = (time - *lookback).floor(node.slide(), self.zero);
                 Some(node.state()?.pin(name, oldest))
             });
-        let contents = Contents { time, states: pins.collect(), forget: time - self.lookback };
+        let counted = self.graph.accumulators.committed();
+        let contents = Contents { time, states: pins.collect(), counted, forget: time - self.lookback };
         let positions = || {
             let sources = self.names.sources.iter();
             sources.map(|(name, source)| (name.clone(), source.position())).collect()

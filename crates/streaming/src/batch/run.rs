@@ -10,7 +10,7 @@ use waterclock_engine::noting;
 
 use super::scheduler::{Schedule, Turn};
 use super::{Keeper, Waiters};
-use crate::checkpoint::Ticket;
+use crate::checkpoint::{Counted, Ticket};
 use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Prepared, Settled, Source};
 use crate::job::{Job, call};
 
@@ -31,6 +31,8 @@ struct Batch {
     info: BatchInfo,
     /// When its descriptor is durable, where it is logged: nothing of it may be seen before.
     logged: Option<Ticket>,
+    /// Whether another process had begun it.
+    is_redone: bool,
     jobs: Vec<Arc<Job>>,
     errors: Vec<Error>,
     /// Name and content hash of the outputs that succeeded.
@@ -79,8 +81,10 @@ impl Runner {
         let nodes = graph.reachable();
         let unread = graph.unread_sources();
         let has_state = nodes.iter().any(|node| node.info().state.is_some());
+        // What accumulators have come to after a batch is only known where no other is at work.
+        let overlap = !has_state && graph.accumulators.is_empty();
         let state = State {
-            schedule: Schedule::new(!has_state),
+            schedule: Schedule::new(overlap),
             batches: HashMap::new(),
             newest: None,
             halted: false,
@@ -117,6 +121,8 @@ impl Runner {
             Batch {
                 info,
                 logged,
+                // What this process begins is logged by it.
+                is_redone: self.keeper.is_some() && logged.is_none(),
                 jobs: Vec::new(),
                 errors: Vec::new(),
                 outputs: Vec::new(),
@@ -224,7 +230,7 @@ impl Runner {
         self.graph.bus.post(Event::OutputOperationStarted(info.clone()));
         let application = self.keeper.as_ref().map(Keeper::application);
         let output = job.output.lasting_name();
-        let cx = JobCx { time: t, output, application, prepared: Mutex::default() };
+        let cx = JobCx { time: t, output, application, replay: None, prepared: Mutex::default() };
         let outcome = self.await_logged(t).and_then(|()| {
             at_point("before-stage");
             retried(self.tries(), || {
@@ -256,7 +262,8 @@ impl Runner {
             batch.errors.extend(self.complete(t).err());
         }
         self.publish(t, &mut batch);
-        let broken = self.write_down(t, &batch).map_err(|error| batch.errors.push(error)).is_err();
+        let counted = self.count(&mut batch);
+        let broken = self.write_down(t, &batch, counted).map_err(|error| batch.errors.push(error)).is_err();
         let how = if batch.errors.is_empty() { Settled::Committed } else { Settled::Skipped };
         let stops = broken || !batch.errors.is_empty() && self.graph.on_failure() == FailurePolicy::Stop;
         let mut info = batch.info;
@@ -315,8 +322,18 @@ impl Runner {
         states.try_for_each(|state| state.complete(t, &self.graph.engine))
     }
 
+    /// What the batch added to accumulators counts, or is taken back: those that it changed.
+    fn count(&self, batch: &mut Batch) -> Vec<Counted> {
+        let accumulators = &self.graph.accumulators;
+        let outcome = match batch.errors.is_empty() {
+            true => accumulators.commit(),
+            false => accumulators.roll_back().map(|()| Vec::new()),
+        };
+        outcome.map_err(|error| batch.errors.push(error)).unwrap_or_default()
+    }
+
     /// Writes down how the batch ended and what it changed, before memory changes.
-    fn write_down(&self, t: BatchTime, batch: &Batch) -> Result<()> {
+    fn write_down(&self, t: BatchTime, batch: &Batch, counted: Vec<Counted>) -> Result<()> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let succeeded = batch.errors.is_empty();
         let given_up = lock(&self.state).abandoned || self.graph.on_failure() == FailurePolicy::Stop;
@@ -324,7 +341,7 @@ impl Runner {
             // It is left as it is to the next start, which runs it again.
             return Ok(());
         }
-        keeper.ended(t, succeeded, batch.outputs.clone())
+        keeper.ended(t, succeeded, batch.outputs.clone(), counted)
     }
 
     /// Begins no batch any more, and ends the context.
@@ -357,15 +374,38 @@ impl Runner {
     fn publish(&self, t: BatchTime, batch: &mut Batch) {
         batch.prepared.sort_by_key(|(index, _)| *index);
         at_point("before-publish");
-        for (_, prepared) in std::mem::take(&mut batch.prepared) {
+        for (index, prepared) in std::mem::take(&mut batch.prepared) {
             if !batch.errors.is_empty() {
                 (prepared.discard)();
                 continue;
             }
             let published = retried(self.tries(), || call("publish", t, || (prepared.publish)()));
+            if published.is_ok() && batch.is_redone {
+                let name = batch.jobs.get(index).map(|job| job.output.label());
+                self.compare(t, &name.unwrap_or_default(), &prepared);
+            }
             batch.errors.extend(published.err());
         }
         at_point("after-publish");
+    }
+
+    /// Another process had begun the batch and may have published it: tells where that was something else.
+    fn compare(&self, t: BatchTime, name: &str, prepared: &Prepared) {
+        match call("is_as_published", t, || (prepared.is_as_published)()) {
+            Ok(Some(false)) => {
+                let text = format!(
+                    "output {name}: what was published of batch {t} before the restart is not what the batch makes now, \
+                     and was left as it is; the program or what it reads has changed, or a closure does not do the \
+                     same every time (`check_determinism` finds it)"
+                );
+                tracing::error!("{text}");
+                self.graph.bus.post(Event::Warning { text });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(output = name, error = ?error, "can't ask what was published before")
+            }
+        }
     }
 
     /// Waits until the batch's descriptor is durable.

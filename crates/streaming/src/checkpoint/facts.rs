@@ -8,7 +8,7 @@ use waterclock_base::world::Disk;
 use waterclock_base::{BatchTime, Error, Result, decode};
 
 use super::layout::{self, Named};
-use super::record::{Block, Change, Descriptor, Ending, Record, StateSchema};
+use super::record::{Block, Change, Counted, Descriptor, Ending, Record, StateSchema};
 use super::snapshot::{self, Snapshot};
 use super::{damaged, frame};
 
@@ -22,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) batches: BTreeMap<BatchTime, (Descriptor, Option<Ending>)>,
     /// Changes of batches that were committed after the snapshot, in order, with what they are made of.
     pub(crate) changes: Vec<(StateSchema, Change)>,
+    /// What each accumulator had come to after the newest batch that was committed.
+    pub(crate) counted: BTreeMap<String, Counted>,
     /// What receivers stored after the snapshot.
     pub(crate) blocks: Vec<Block>,
     /// The last time that was ticked before a clean stop.
@@ -35,23 +37,11 @@ pub(crate) struct Facts {
 /// # Errors
 /// [`Error::Checkpoint`] where there is one that can't be trusted; [`Error::Outside`] where it can't be read.
 pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Facts>> {
-    let found = disk.list(dir);
-    let found = found.map_err(|error| Error::outside("can't read the checkpoint", dir.display(), error))?;
-    let (mut snapshots, mut logs) = (Vec::new(), BTreeMap::new());
-    for entry in found {
-        match layout::named(&entry.path) {
-            Named::Snapshot(time, epoch) => snapshots.push((epoch, time, entry.path)),
-            Named::Log(epoch, number) => {
-                logs.insert((epoch, number), entry.path);
-            }
-            Named::Unfinished | Named::Other => {}
-        }
-    }
-    snapshots.sort();
+    let (snapshots, logs) = files(disk, dir)?;
     let mut warnings = Vec::new();
     for (_, _, path) in snapshots.iter().rev() {
         match snapshot::read(disk, path) {
-            Ok(snapshot) => return from(disk, dir, snapshot, &logs).map(Some),
+            Ok(snapshot) => return from(disk, dir, snapshot, &logs, None).map(|read| Some(read.facts)),
             Err(why) => {
                 let text = format!("the snapshot {} can't be used: {why}", path.display());
                 tracing::warn!("{text}");
@@ -66,30 +56,92 @@ pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Facts>> {
     }
 }
 
+/// A checkpoint as it was before a batch.
+pub(crate) struct Before {
+    /// As of the batch before; the batch itself is among the batches.
+    pub(crate) facts: Facts,
+    /// What the batch changed.
+    pub(crate) changes: Vec<Change>,
+    /// The accumulators that it changed.
+    pub(crate) counted: Vec<Counted>,
+}
+
+/// Reads a checkpoint as it was before the batch of `time`; none where no snapshot of that time is there.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_before(disk: &dyn Disk, dir: &Path, time: BatchTime) -> Result<Option<Before>> {
+    let (snapshots, logs) = files(disk, dir)?;
+    for (_, _, path) in snapshots.iter().rev().filter(|(_, of, _)| *of < time) {
+        match snapshot::read(disk, path) {
+            Ok(snapshot) => return from(disk, dir, snapshot, &logs, Some(time)).map(Some),
+            Err(why) => tracing::warn!("the snapshot {} can't be used: {why}", path.display()),
+        }
+    }
+    Ok(None)
+}
+
+/// A snapshot: of which process, of what time, and where.
+type Found = (u32, BatchTime, PathBuf);
+
+/// The snapshots, oldest first.
+pub(crate) fn snapshots(disk: &dyn Disk, dir: &Path) -> Result<Vec<Found>> {
+    files(disk, dir).map(|(snapshots, _)| snapshots)
+}
+
+/// The snapshots and the log files, oldest first.
+fn files(disk: &dyn Disk, dir: &Path) -> Result<(Vec<Found>, BTreeMap<(u32, u32), PathBuf>)> {
+    let found = disk.list(dir);
+    let found = found.map_err(|error| Error::outside("can't read the checkpoint", dir.display(), error))?;
+    let (mut snapshots, mut logs) = (Vec::new(), BTreeMap::new());
+    for entry in found {
+        match layout::named(&entry.path) {
+            Named::Snapshot(time, epoch) => snapshots.push((epoch, time, entry.path)),
+            Named::Log(epoch, number) => {
+                logs.insert((epoch, number), entry.path);
+            }
+            Named::Unfinished | Named::Other => {}
+        }
+    }
+    snapshots.sort();
+    Ok((snapshots, logs))
+}
+
+/// What a snapshot and the log behind it say, or only what they say up to the end of the batch of `upto`.
 fn from(
     disk: &dyn Disk,
     dir: &Path,
     snapshot: Snapshot,
     logs: &BTreeMap<(u32, u32), PathBuf>,
-) -> Result<Facts> {
+    upto: Option<BatchTime>,
+) -> Result<Before> {
     let batches = snapshot.batches.iter().map(|(cut, end)| (cut.time(), (cut.clone(), end.clone())));
     let batches = batches.collect();
     let epoch = logs.keys().next_back().map_or(0, |(epoch, _)| *epoch).max(snapshot.header.next_log.0);
     let first = snapshot.header.next_log;
+    let counted = snapshot.counted.iter().map(|counted| (counted.name.clone(), counted.clone())).collect();
     let (changes, blocks, stopped) = Default::default();
-    let mut facts = Facts { snapshot, epoch, batches, changes, blocks, stopped, last_log: None };
-    let mut reader = Reader { facts: &mut facts, pending: Vec::new(), states: Vec::new(), last: None };
+    let mut facts = Facts { snapshot, epoch, batches, changes, counted, blocks, stopped, last_log: None };
+    let (pending, counting, states) = Default::default();
+    let mut reader = Reader { facts: &mut facts, upto, of_last: None, pending, counting, states, last: None };
     for (place, path) in logs.range(first..) {
-        reader.file(disk, dir, *place, path)?;
-        reader.facts.last_log = Some(path.clone());
+        if reader.of_last.is_none() {
+            reader.file(disk, dir, *place, path)?;
+            reader.facts.last_log = Some(path.clone());
+        }
     }
-    Ok(facts)
+    let (changes, counted) = reader.of_last.unwrap_or_default();
+    Ok(Before { facts, changes, counted })
 }
 
 struct Reader<'f> {
     facts: &'f mut Facts,
+    /// The batch after whose end nothing more is read, and what it changed.
+    upto: Option<BatchTime>,
+    of_last: Option<(Vec<Change>, Vec<Counted>)>,
     /// Changes of batches that are not over.
     pending: Vec<(StateSchema, Change)>,
+    counting: Vec<Counted>,
     states: Vec<StateSchema>,
     /// Epoch and number of the last frame, and whether the epoch's log ended there torn.
     last: Option<(u32, u32, bool)>,
@@ -105,6 +157,7 @@ impl Reader<'_> {
         if begins {
             // Changes of a batch that did not end belong to a process that did not live to tell.
             self.pending.clear();
+            self.counting.clear();
         }
         let body = bytes.strip_prefix(layout::LOG_MAGIC);
         let mut rest = body.unwrap_or_default();
@@ -125,6 +178,9 @@ impl Reader<'_> {
                 _ => self.last = Some((place.0, frame.number, false)),
             }
             self.records(dir, path, frame.payload)?;
+            if self.of_last.is_some() {
+                return Ok(());
+            }
         }
     }
 
@@ -178,8 +234,14 @@ impl Reader<'_> {
             }
             Record::Ended(ending) => {
                 let pending = std::mem::take(&mut self.pending);
-                if ending.committed {
+                let counting = std::mem::take(&mut self.counting);
+                if self.upto == Some(ending.time) {
+                    let changes = pending.into_iter().map(|(_, change)| change).collect();
+                    self.of_last = Some((changes, counting));
+                } else if ending.committed {
                     self.facts.changes.extend(pending);
+                    let by_name = counting.into_iter().map(|counted| (counted.name.clone(), counted));
+                    self.facts.counted.extend(by_name);
                 }
                 if let Some(batch) = self.facts.batches.get_mut(&ending.time) {
                     batch.1 = Some(ending);
@@ -187,6 +249,7 @@ impl Reader<'_> {
             }
             Record::Stopped { at } => self.facts.stopped = Some(at),
             Record::Block(block) => self.facts.blocks.push(block),
+            Record::Counted(counted) => self.counting.push(counted),
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //!
 //! A start reads the newest snapshot and the log behind it ([`facts`]), decides ([`decide`]) and goes on.
 
+mod again; // as it was before a batch, to run that one again
 mod decide; // what a start does: pure
 mod facts; // what is on disk
 mod frame; // the shape of everything: pure
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use waterclock_base::world::{DiskFile, JoinHandle, World, at_point, lock, random_seed, spawn};
 use waterclock_base::{BatchTime, Error, Result, Settings};
 
+pub(crate) use again::Recorded;
 pub(crate) use decide::{Decision, missed};
 pub(crate) use facts::Facts;
 pub(crate) use log::Ticket;
@@ -32,7 +34,7 @@ pub(crate) use planted::planted;
 #[cfg(feature = "planted-faults")]
 pub use planted::{Fault, plant};
 pub(crate) use record::{
-    Began, Block, Change, Content, Descriptor, Ending, Header, Input, Record, StateSchema,
+    Began, Block, Change, Content, Counted, Descriptor, Ending, Header, Input, Record, StateSchema,
 };
 pub(crate) use snapshot::{PinnedState, SavedState};
 
@@ -55,11 +57,15 @@ pub(crate) struct Checkpoint {
     running: OnceLock<Running>,
     /// Held, never read.
     owner: Mutex<Option<Box<dyn DiskFile>>>,
+    /// Set where it is only read, to run a batch again.
+    recorded: Option<Recorded>,
 }
 
 struct Running {
     log: Log,
     inline: bool,
+    /// Snapshots that are kept.
+    keep: usize,
     inner: Mutex<Inner>,
     snapshot: Mutex<Option<JoinHandle<()>>>,
 }
@@ -89,6 +95,7 @@ impl Inner {
 pub(crate) struct Contents {
     pub(crate) time: BatchTime,
     pub(crate) states: Vec<PinnedState>,
+    pub(crate) counted: Vec<Counted>,
     /// Batches up to here will not be asked for again.
     pub(crate) forget: BatchTime,
 }
@@ -127,6 +134,7 @@ impl Checkpoint {
             epoch,
             running: OnceLock::new(),
             owner: Mutex::new(Some(owner)),
+            recorded: None,
         }))
     }
 
@@ -192,8 +200,8 @@ impl Checkpoint {
         match found {
             None => {
                 let header = self.header_at(settings, zero, zero, (self.epoch, 0));
-                let (sources, nothing, states) = Default::default();
-                let plan = snapshot::Plan { header, sources, batches: nothing, states };
+                let (sources, nothing, states, counted) = Default::default();
+                let plan = snapshot::Plan { header, sources, batches: nothing, states, counted };
                 snapshot_bytes = snapshot::write(&**disk, &self.dir, self.epoch, plan)?;
             }
             Some(facts) => {
@@ -211,7 +219,9 @@ impl Checkpoint {
         let (dir, durability, inline) = (self.dir.clone(), settings.durability, settings.inline_log);
         let log = Log::new(Setup { disk: disk.clone(), dir, began, durability, inline });
         let inner = Inner { batches, logged, snapshot_bytes, snapshotting: false };
-        let running = Running { log, inline, inner: Mutex::new(inner), snapshot: Mutex::default() };
+        // With two, what can't be read of the newest is still known.
+        let keep = settings.keep_snapshots.max(2);
+        let running = Running { log, inline, keep, inner: Mutex::new(inner), snapshot: Mutex::default() };
         // Begun once: a context starts once.
         let _ = self.running.set(running);
         Ok(())
@@ -259,11 +269,18 @@ impl Checkpoint {
 
     /// A batch is over, and this is what it changed. The input of batches up to `forget` will not be asked
     /// for again.
-    pub(crate) fn ended(&self, ending: Ending, changes: Vec<Change>, forget: BatchTime) -> Result<Ticket> {
+    pub(crate) fn ended(
+        &self,
+        ending: Ending,
+        changes: Vec<Change>,
+        counted: Vec<Counted>,
+        forget: BatchTime,
+    ) -> Result<Ticket> {
         let running = self.running()?;
         let mut inner = lock(&running.inner);
         inner.logged += changes.iter().map(|change| change.rows.0.len() as u64 + 100).sum::<u64>() + 200;
         let mut records: Vec<Record> = changes.into_iter().map(Record::Changed).collect();
+        records.extend(counted.into_iter().map(Record::Counted));
         records.push(Record::Ended(ending.clone()));
         let ticket = running.log.append(&records)?;
         if let Some(batch) = inner.batches.get_mut(&ending.time) {
@@ -302,7 +319,8 @@ impl Checkpoint {
         let batches = inner.batches.values().cloned().collect();
         drop(inner);
         // After the roll: what a source logs meanwhile may be in both, which is better than in neither.
-        let plan = snapshot::Plan { header, sources: sources(), batches, states: contents.states };
+        let Contents { states, counted, .. } = contents;
+        let plan = snapshot::Plan { header, sources: sources(), batches, states, counted };
         if running.inline {
             self.write_snapshot(plan, before);
         } else {
@@ -320,7 +338,7 @@ impl Checkpoint {
         // Where this snapshot is damaged, the one before and the log since then must say the same.
         let written = running.log.wait(before);
         let written = written.and_then(|()| snapshot::write(&*self.world.disk, &self.dir, self.epoch, plan));
-        let written = written.and_then(|bytes| self.clean().map(|()| bytes));
+        let written = written.and_then(|bytes| self.clean(running.keep).map(|()| bytes));
         let mut inner = lock(&running.inner);
         inner.snapshotting = false;
         match written {
@@ -330,8 +348,8 @@ impl Checkpoint {
         }
     }
 
-    /// Deletes what the newest two snapshots don't need.
-    fn clean(&self) -> Result<()> {
+    /// Deletes what the newest `keep` snapshots don't need.
+    fn clean(&self, keep: usize) -> Result<()> {
         at_point("before-clean");
         let disk = &*self.world.disk;
         let cannot = |error| Error::outside("can't clean the checkpoint", self.dir.display(), error);
@@ -345,7 +363,7 @@ impl Checkpoint {
             }
         }
         snapshots.sort();
-        let Some(kept) = snapshots.len().checked_sub(2) else { return Ok(()) };
+        let Some(kept) = snapshots.len().checked_sub(keep) else { return Ok(()) };
         let Ok(oldest) = snapshot::read_header(disk, &snapshots[kept].2) else { return Ok(()) };
         for (_, _, path) in &snapshots[..kept] {
             disk.remove_file(path).map_err(cannot)?;

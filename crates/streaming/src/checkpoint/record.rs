@@ -24,6 +24,17 @@ pub(crate) enum Record {
     },
     /// What a receiver stored.
     Block(Block),
+    /// What an accumulator had come to after a batch. Like a change, it counts if the batch ended so.
+    Counted(Counted),
+}
+
+/// The value of an accumulator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    /// The accumulator's name.
+    pub(crate) name: String,
+    pub(crate) schema: Schema,
+    pub(crate) value: Bytes,
 }
 
 /// A block that a receiver stored.
@@ -164,4 +175,6 @@ pub(crate) enum Entry {
     Rows(Change),
     /// It is complete.
     End,
+    /// What an accumulator had come to.
+    Counted(Counted),
 }

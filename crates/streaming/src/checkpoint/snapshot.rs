@@ -6,7 +6,7 @@ use std::path::Path;
 use waterclock_base::world::{Disk, at_point};
 use waterclock_base::{BatchTime, Bytes, Error, Result, decode, encode};
 
-use super::record::{Change, Descriptor, Ending, Entry, Header, StateSchema};
+use super::record::{Change, Counted, Descriptor, Ending, Entry, Header, StateSchema};
 use super::{Fault, frame, layout, planted};
 
 /// What is written into a snapshot.
@@ -17,6 +17,7 @@ pub(crate) struct Plan {
     /// Batches whose input may be asked for again.
     pub(crate) batches: Vec<(Descriptor, Option<Ending>)>,
     pub(crate) states: Vec<PinnedState>,
+    pub(crate) counted: Vec<Counted>,
 }
 
 /// The state of a stream, kept as it was until it is written.
@@ -36,6 +37,7 @@ pub(crate) struct Snapshot {
     pub(crate) sources: Vec<(String, Vec<u8>)>,
     pub(crate) batches: Vec<(Descriptor, Option<Ending>)>,
     pub(crate) states: Vec<SavedState>,
+    pub(crate) counted: Vec<Counted>,
 }
 
 /// The state of a stream as it was written.
@@ -68,6 +70,9 @@ pub(crate) fn write(disk: &dyn Disk, dir: &Path, epoch: u32, plan: Plan) -> Resu
     for state in plan.states {
         writer.put(&Entry::State { schema: state.schema, version: state.version })?;
         (state.rows)(&mut |rows| writer.put(&Entry::Rows(rows)))?;
+    }
+    for counted in plan.counted {
+        writer.put(&Entry::Counted(counted))?;
     }
     at_point("mid-snapshot");
     writer.put(&Entry::End)?;
@@ -122,8 +127,8 @@ pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Snapshot, String> {
         let entry: Entry = decode(&mut &frame.payload[..]).map_err(|error| error.full_text())?;
         match (entry, &mut snapshot) {
             (Entry::Header(header), None) => {
-                let (sources, batches, states) = Default::default();
-                snapshot = Some(Snapshot { header, sources, batches, states });
+                let (sources, batches, states, counted) = Default::default();
+                snapshot = Some(Snapshot { header, sources, batches, states, counted });
             }
             (Entry::End, Some(_)) => break,
             (Entry::Source { name, position }, Some(s)) => s.sources.push((name, position.0)),
@@ -138,6 +143,7 @@ pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Snapshot, String> {
             (Entry::Rows(rows), Some(s)) => {
                 s.states.last_mut().ok_or("rows without a state")?.rows.push(rows)
             }
+            (Entry::Counted(counted), Some(s)) => s.counted.push(counted),
             (Entry::Header(_), Some(_)) | (_, None) => return Err(format!("out of order at byte {at}")),
         }
     }

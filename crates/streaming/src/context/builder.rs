@@ -9,7 +9,7 @@ use std::time::Duration;
 use waterclock_base::world::Clock;
 use waterclock_base::world::World;
 use waterclock_base::{
-    BackpressurePid, Durability, Error, FailurePolicy, Result, Settings, SparkRules, millis,
+    BackpressurePid, BatchTime, Durability, Error, FailurePolicy, Result, Settings, SparkRules, millis,
 };
 use waterclock_engine::{Engine, Executor};
 
@@ -36,6 +36,8 @@ pub struct Builder {
     printer: Printer,
     /// Whether it goes on from the checkpoint that it finds.
     resumes: bool,
+    /// The batch that is only to be run again, to compare.
+    replays: Option<BatchTime>,
 }
 
 impl Builder {
@@ -49,6 +51,7 @@ impl Builder {
             executor: None,
             printer: Arc::new(Mutex::new(std::io::stdout())),
             resumes: false,
+            replays: None,
         }
     }
 
@@ -58,6 +61,11 @@ impl Builder {
         builder.settings.checkpoint_dir = Some(dir);
         builder.resumes = true;
         builder
+    }
+
+    /// Runs a batch again of the checkpoint in `dir`.
+    pub(crate) fn replaying(dir: PathBuf, batch: BatchTime) -> Self {
+        Builder { replays: Some(batch), ..Builder::resuming(dir) }
     }
 
     /// The program's name.
@@ -106,6 +114,44 @@ impl Builder {
     /// Whether slow tasks are run a second time (default no). Closures with side effects see both.
     pub fn speculation(mut self, yes: bool) -> Self {
         self.settings.speculation = yes;
+        self
+    }
+
+    /// Whether it is checked that batches do the same every time they are run (default no), as
+    /// [recovery](StreamingContext::get_or_create) and [`replay`](StreamingContext::replay) rely on. For tests and
+    /// trials: everything takes about three times as long.
+    ///
+    /// Before a task is run it is tried out twice, without effect: once as it will be run, and once with what earlier
+    /// stages left read in the opposite order. A difference fails the batch with
+    /// [`Error::Determinism`], which names the operation and where the program calls it: a closure that looks at a
+    /// clock, a counter or random numbers, or a reduction whose function is not commutative and associative (the sum
+    /// of floating-point numbers is not: such a result is the same after a restart, and another one with another
+    /// number of partitions).
+    ///
+    /// Closures that make records are called in all three runs, those of outputs once; only
+    /// [`BatchSink::stage`](crate::BatchSink::stage) is tried out, too. Accumulators count once. Records are compared
+    /// where they are shuffled, become state, are written or are collected, by their serialised form and in any
+    /// order; where they can't be serialised (`for_each` and its kin) their number is. Closures that run on the
+    /// driver, as that of `transform`, are not checked.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// # use waterclock_streaming::{Stop, StreamingContext, testing};
+    /// let builder = StreamingContext::builder("checked").batch_interval(Duration::from_secs(1));
+    /// let (ssc, clock) = testing::manual(builder.check_determinism(true))?;
+    /// let count = AtomicU32::new(0);
+    /// let numbered = ssc.queue_stream(vec![vec!["a", "b"]]).map(move |_| count.fetch_add(1, Ordering::Relaxed));
+    /// numbered.count_by_value().print();
+    /// ssc.start()?;
+    /// clock.advance_batches(1);
+    /// let error = ssc.await_termination().unwrap_err();
+    /// assert!(error.full_text().contains("map at"));
+    /// # ssc.stop(Stop::Now)?;
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    pub fn check_determinism(mut self, yes: bool) -> Self {
+        self.settings.check_determinism = yes;
         self
     }
 
@@ -170,6 +216,20 @@ impl Builder {
     /// (default 64 MiB). Less makes restarts faster, more makes running cheaper.
     pub fn snapshot_after_bytes(mut self, bytes: u64) -> Self {
         self.settings.snapshot_after_bytes = bytes;
+        self
+    }
+
+    /// Snapshots that are kept, with the log since the oldest of them (default 2, which is the least): so far back
+    /// batches can be [replayed](StreamingContext::replay).
+    pub fn keep_snapshots(mut self, snapshots: usize) -> Self {
+        self.settings.keep_snapshots = snapshots;
+        self
+    }
+
+    /// Whether a [replay](StreamingContext::replay) calls the closures of `foreach_rdd` too, and compares what
+    /// actions returned to them (default no, as they may write somewhere).
+    pub fn replay_closures(mut self, yes: bool) -> Self {
+        self.settings.replay_closures = yes;
         self
     }
 
@@ -294,15 +354,19 @@ impl Builder {
     pub fn build(mut self) -> Result<StreamingContext> {
         self.settings.default_parallelism = self.parallelism.unwrap_or(self.settings.threads);
         check(&self.settings)?;
-        let checkpoint = match &self.settings.checkpoint_dir {
-            Some(dir) => Some(Checkpoint::open(&self.world, dir, &self.settings)?),
-            None => None,
+        let checkpoint = match (&self.settings.checkpoint_dir, self.replays) {
+            (None, _) => None,
+            (Some(dir), Some(batch)) => Some(Checkpoint::before(&self.world, dir, batch)?),
+            (Some(dir), None) => Some(Checkpoint::open(&self.world, dir, &self.settings)?),
         };
         if let Some(checkpoint) =
             checkpoint.as_ref().filter(|checkpoint| self.resumes && !checkpoint.is_fresh())
         {
             self.settings.seed = Some(checkpoint.seed());
             self.settings.key_groups = checkpoint.key_groups();
+            if let Some(recorded) = checkpoint.recorded() {
+                self.settings.default_parallelism = recorded.partitions as usize;
+            }
             check(&self.settings)?;
         }
         let bus = Bus::new(Arc::new(Progress::default()));

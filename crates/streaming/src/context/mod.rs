@@ -1,6 +1,8 @@
 //! The streaming context: what a program defines its streams in, starts and stops.
 
+mod accumulator;
 mod builder;
+mod replay;
 mod resume;
 mod start;
 mod stop;
@@ -11,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, BoxError, Error, Listener, Result, Settings, Status, millis};
+use waterclock_base::{BatchTime, BoxError, Listener, Result, Settings, Status, millis};
 use waterclock_engine::Engine;
 
 use crate::batch::Waiters;
@@ -19,6 +21,7 @@ use crate::checkpoint::Checkpoint;
 use crate::graph::Graph;
 
 pub use builder::Builder;
+pub use replay::{Replay, ReplayOutcome, Replayed};
 pub use stop::Stop;
 
 /// Where a context is in its life. It never goes back.
@@ -114,10 +117,11 @@ impl StreamingContext {
         dir: impl Into<PathBuf>,
         create: impl FnOnce(Builder) -> Result<Self, BoxError>,
     ) -> Result<Self> {
-        create(Builder::resuming(dir.into())).map_err(|error| match error.downcast::<Error>() {
-            Ok(ours) => *ours,
-            Err(other) => Error::user("get_or_create", None, other),
-        })
+        let builder = match replay::asked_for()? {
+            None => Builder::resuming(dir.into()),
+            Some(batch) => Builder::replaying(dir.into(), batch),
+        };
+        replay::created("get_or_create", builder, create)
     }
 
     pub(crate) fn from_graph(graph: Arc<Graph>) -> Self {

@@ -22,7 +22,7 @@ pub(super) struct Beginning {
     /// Whether it goes on from another process, which may have left times between.
     pub(super) resumed: bool,
     /// The newest batch that is over.
-    ended: BatchTime,
+    pub(super) ended: BatchTime,
     redo: Vec<Descriptor>,
 }
 
@@ -86,6 +86,24 @@ pub(super) fn restore(
     checkpoint: Arc<Checkpoint>,
     beginning: &Beginning,
 ) -> Result<Keeper> {
+    let HandedOver { names, lookbacks, schemas, facts } = hand_over(graph, &checkpoint, beginning)?;
+    checkpoint.begin(&graph.settings, beginning.zero, schemas, facts)?;
+    for (name, source) in &names.sources {
+        source.log_to(BlockLog::new(checkpoint.clone(), name.clone()));
+    }
+    Ok(Keeper::new(checkpoint, graph.clone(), names, beginning.zero, &lookbacks))
+}
+
+/// What was found, after it was handed to those whose it is.
+pub(super) struct HandedOver {
+    pub(super) names: Names,
+    lookbacks: HashMap<StreamId, Duration>,
+    schemas: Vec<StateSchema>,
+    facts: Option<Facts>,
+}
+
+/// Hands everything that was found to those whose it is.
+pub(super) fn hand_over(graph: &Graph, checkpoint: &Checkpoint, beginning: &Beginning) -> Result<HandedOver> {
     let names = Names::of(graph)?;
     let lookbacks = lookbacks(graph);
     for (_, node) in &names.states {
@@ -96,16 +114,13 @@ pub(super) fn restore(
     let facts = checkpoint.take_facts()?;
     at_point("facts-read");
     if let Some(facts) = &facts {
-        refuse_losses(graph, &names, facts, &checkpoint)?;
+        refuse_losses(graph, &names, facts, checkpoint)?;
         restore_sources(graph, &names, facts, beginning)?;
         restore_states(graph, &names, facts, beginning, &lookbacks)?;
+        graph.accumulators.restore(facts.counted.values())?;
         at_point("state-restored");
     }
-    checkpoint.begin(&graph.settings, beginning.zero, schemas, facts)?;
-    for (name, source) in &names.sources {
-        source.log_to(BlockLog::new(checkpoint.clone(), name.clone()));
-    }
-    Ok(Keeper::new(checkpoint, graph.clone(), names, beginning.zero, &lookbacks))
+    Ok(HandedOver { names, lookbacks, schemas, facts })
 }
 
 /// What the states are made of.

@@ -31,6 +31,9 @@ impl StreamingContext {
     /// [`Error::Start`] and the errors of refused operations when the graph can't run; a source's own
     /// error when it can't begin.
     pub fn start(&self) -> Result<()> {
+        if self.is_for_replay() {
+            return self.replay_instead();
+        }
         let mut life = lock(&self.inner.life);
         match life.state {
             ContextState::Active => {

@@ -1,5 +1,6 @@
 //! The graph of streams: what the program defined, what a batch makes of it.
 
+mod accumulators; // values that are only added to, across processes
 mod cx; // what a node may know of a batch
 mod names; // under which state, sources and outputs outlive the process
 mod node; // a stream, typed and erased
@@ -18,10 +19,11 @@ use waterclock_base::world::lock;
 use waterclock_base::{BatchTime, Data, Error, FailurePolicy, OutputId, Result, Settings, StreamId};
 use waterclock_engine::Engine;
 
+pub(crate) use accumulators::Accumulators;
 pub(crate) use cx::BatchCx;
 pub(crate) use names::Names;
 pub(crate) use node::{AnyNode, Derive, Settled, StateKind, StreamCompute, StreamNode};
-pub(crate) use output::{JobCx, OutputJob, OutputNode, Prepared};
+pub(crate) use output::{JobCx, OutputJob, OutputNode, Prepared, Replaying};
 pub(crate) use remember::lookbacks;
 pub(crate) use source::{Cut, SavedBatch, SavedInput, Source, stop_all};
 pub(crate) use state::{Restored, StreamState};
@@ -51,6 +53,7 @@ pub(crate) struct Graph {
     pub(crate) printer: Printer,
     /// What receivers hold in memory, all together.
     pub(crate) received: Arc<ReceivedBytes>,
+    pub(crate) accumulators: Accumulators,
     state: Mutex<State>,
 }
 
@@ -91,7 +94,8 @@ impl Graph {
         };
         // As every other use of memory, they may take half of the budget.
         let received = ReceivedBytes::new(settings.memory_budget / 2, engine.world().clock.clone());
-        Arc::new(Graph { settings, engine, bus, printer, received, state: Mutex::new(state) })
+        let (accumulators, state) = (Accumulators::default(), Mutex::new(state));
+        Arc::new(Graph { settings, engine, bus, printer, received, accumulators, state })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -235,6 +235,11 @@ pub(crate) trait AnyNode: Send + Sync + 'static {
         self.info().slide
     }
 
+    /// The operation and where the program calls it.
+    fn operation(&self) -> String {
+        format!("{} at {}", self.info().operator, self.info().site)
+    }
+
     /// How people call it.
     fn label(&self) -> String {
         match self.name() {

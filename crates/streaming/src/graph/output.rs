@@ -1,6 +1,7 @@
 //! An output: what runs for every batch in which its stream has a dataset.
 
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use waterclock_base::world::lock;
@@ -19,6 +20,8 @@ pub(crate) struct JobCx {
     /// The application that the checkpoint belongs to; none without one. What is then shown outside must be
     /// durable, and be known again when the batch is run again.
     pub(crate) application: Option<u64>,
+    /// Set where the batch is only run again to compare: nothing may be seen of it.
+    pub(crate) replay: Option<Replaying>,
     /// What the output has ready to be shown.
     pub(crate) prepared: Mutex<Option<Prepared>>,
 }
@@ -34,12 +37,34 @@ impl JobCx {
     }
 }
 
+/// How a batch is run again.
+#[derive(Default)]
+pub(crate) struct Replaying {
+    /// Whether closures are called that may do anything.
+    pub(crate) calls_closures: bool,
+    /// Set by an output that therefore did nothing.
+    pub(crate) did_nothing: AtomicBool,
+}
+
+impl JobCx {
+    /// Whether a closure that may do anything is to be called; where it is not, that is noted.
+    pub(crate) fn may_call(&self) -> bool {
+        let Some(replay) = &self.replay else { return true };
+        if !replay.calls_closures {
+            replay.did_nothing.store(true, Ordering::Relaxed);
+        }
+        replay.calls_closures
+    }
+}
+
 /// What an output has ready, and nobody sees yet.
 pub(crate) struct Prepared {
     /// The hash of its content.
     pub(crate) hash: u64,
     /// Shows it, all at once; it may be tried again.
     pub(crate) publish: Box<dyn Fn() -> Result<()> + Send>,
+    /// Once it is published, by whomever: whether that is this; none where that can't be told.
+    pub(crate) is_as_published: Box<dyn Fn() -> Result<Option<bool>> + Send>,
     /// Throws it away.
     pub(crate) discard: Box<dyn Fn() + Send>,
 }
@@ -95,6 +120,11 @@ impl OutputNode {
             Some(name) => name.clone(),
             None => format!("{} at {}", self.operator, self.site),
         }
+    }
+
+    /// The operation and where the program calls it.
+    pub(crate) fn operation(&self) -> String {
+        format!("{} at {}", self.operator, self.site)
     }
 
     /// What it is called across releases of the program: its name, or its kind and number.

@@ -31,6 +31,16 @@ pub(crate) fn write<K: Key, S: Record>(delta: &Delta<K, S>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A number for what a delta changes, whatever the order of its rows.
+pub(crate) fn hash<K: Key, S: Record>(delta: &Delta<K, S>) -> u64 {
+    let rows = delta.rows.iter().map(|(_, (key, changed))| match &changed.change {
+        Change::Set(entry) => key_hash(&(key, entry.touched, &entry.state)),
+        Change::Removed => key_hash(&(key, "removed")),
+        Change::Same => 0,
+    });
+    rows.fold(key_hash(&(delta.from_scratch, delta.expired)), u64::wrapping_add)
+}
+
 fn row<K: Key, S: Record>(key: &K, entry: Option<&Entry<S>>, bytes: &mut Vec<u8>) -> Result<()> {
     encode(key, bytes)?;
     encode(&entry.map(|entry| (entry.touched, &entry.state)), bytes)

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Data, Error, Key, Record, Result, StageId};
+use waterclock_base::{BatchTime, Data, Error, Key, Record, Result, StageId, key_hash};
 use waterclock_engine::{
     Claim, Compute, Engine, Halt, Parent, Sink, StageOutput, Step, TaskCx, TaskOutput, lend_all,
 };
@@ -138,6 +138,13 @@ impl<K: Key, S: Record, M: Data> StageOutput for StateStage<K, S, M> {
         // Here and not when the batch is over, so that all workers share the effort.
         let saved = self.store.is_saved().then(|| saved::write(&updated.delta)).transpose()?;
         Ok(Box::new(Made { updated, saved }))
+    }
+
+    /// What is emitted can't always be written, so that it is only counted.
+    fn rehearse(&self, partition: usize, cx: &TaskCx) -> Step<Option<u64>> {
+        let before = BatchTime::from_millis(self.time.as_millis() - 1);
+        let updated = self.update.update(partition, &self.store.view(partition, before), cx)?;
+        Ok(Some(key_hash(&(saved::hash(&updated.delta), updated.emitted.len()))))
     }
 
     fn install(&self, partition: usize, output: TaskOutput) -> Result<()> {

@@ -1,10 +1,13 @@
 //! `collect`: all records, at the driver.
 
+use std::panic::Location;
+
 use waterclock_base::{Data, Record, Result};
 
-use crate::chunk::Collect;
-use crate::job::{note, run_action};
-use crate::rdd::Rdd;
+use crate::chunk::{Collect, Step};
+use crate::job::{hash_records, note, run_action, run_action_hashed};
+use crate::rdd::{Asked, Rdd};
+use crate::task::TaskCx;
 
 /// # Bringing records to the driver
 impl<T: Data> Rdd<T> {
@@ -23,7 +26,9 @@ impl<T: Data> Rdd<T> {
     where
         T: Record,
     {
-        let records: Vec<T> = self.collect_partitions()?.into_iter().flatten().collect();
+        let by = Asked { operator: "collect", site: Location::caller() };
+        let parts = run_action_hashed(by, self, self.all_partitions(), records_of, hash_records)?;
+        let records: Vec<T> = parts.into_iter().flatten().collect();
         note(&records);
         Ok(records)
     }
@@ -49,10 +54,12 @@ impl<T: Data> Rdd<T> {
     /// As [`collect`](Rdd::collect).
     #[track_caller]
     pub fn collect_partitions(&self) -> Result<Vec<Vec<T>>> {
-        run_action("collect", self, (0..self.partitions()).collect(), |partition, rdd, cx| {
-            let mut records = Collect(Vec::new());
-            rdd.compute(partition, cx, &mut records)?;
-            Ok(records.0)
-        })
+        run_action("collect", self, self.all_partitions(), records_of)
     }
+}
+
+fn records_of<T: Data>(partition: usize, rdd: &Rdd<T>, cx: &TaskCx) -> Step<Vec<T>> {
+    let mut records = Collect(Vec::new());
+    rdd.compute(partition, cx, &mut records)?;
+    Ok(records.0)
 }

@@ -2,8 +2,7 @@
 
 use waterclock_base::{Data, Result};
 
-use crate::chunk::{Sink, Step};
-use crate::job::{note, run_action};
+use crate::job::{Counter, note, run_action};
 use crate::rdd::Rdd;
 
 /// # Counting
@@ -28,21 +27,5 @@ impl<T: Data> Rdd<T> {
         let count = counts.into_iter().sum();
         note(&[count]);
         Ok(count)
-    }
-}
-
-/// Counts records without looking at them.
-pub(crate) struct Counter(pub(crate) u64);
-
-impl<T: Data> Sink<T> for Counter {
-    fn push(&mut self, chunk: &mut Vec<T>) -> Step {
-        self.0 += chunk.len() as u64;
-        chunk.clear();
-        Ok(())
-    }
-
-    fn lend(&mut self, records: &[&T]) -> Step {
-        self.0 += records.len() as u64;
-        Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! `for_each` and its kin: a closure for its effects.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use waterclock_base::{BoxError, Data, Error, Result};
 
 use crate::chunk::{Collect, Halt, Sink, Step};
-use crate::job::run_action_at;
+use crate::job::{run_action_at, run_action_hashed};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 
@@ -117,11 +118,44 @@ impl<T: Data> Rdd<T> {
         site: &'static Location<'static>,
         f: impl Fn(usize, Vec<T>) -> Result<R, BoxError> + Send + Sync + 'static,
     ) -> Result<Vec<R>> {
-        run_action_at(Asked { operator, site }, self, self.all_partitions(), move |partition, rdd, cx| {
-            let mut records = Collect(Vec::new());
-            rdd.compute(partition, cx, &mut records)?;
-            f(partition, records.0).map_err(|error| Halt::from(Error::user(operator, None, error)))
-        })
+        let run = called(operator, f);
+        run_action_at(Asked { operator, site }, self, self.all_partitions(), run)
+    }
+
+    /// [`try_map_partitions_at`](Rdd::try_map_partitions_at) with an `f` that has no effect but its answer, for which
+    /// `hash` gives a number, whatever the order of the records: where that is asked for, `f` is tried out to see
+    /// whether it answers the same every time.
+    ///
+    /// # Errors
+    /// As [`try_for_each_partition`](Rdd::try_for_each_partition).
+    pub fn try_map_partitions_hashed_at<R: Send + 'static>(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        f: impl Fn(usize, Vec<T>) -> Result<R, BoxError> + Send + Sync + 'static,
+        hash: impl Fn(&R) -> u64 + Send + Sync + 'static,
+    ) -> Result<Vec<R>> {
+        let run = Arc::new(called(operator, f));
+        let tried = run.clone();
+        run_action_hashed(
+            Asked { operator, site },
+            self,
+            self.all_partitions(),
+            move |partition, rdd, cx| run(partition, rdd, cx),
+            move |partition, rdd, cx| Ok(hash(&tried(partition, rdd, cx)?)),
+        )
+    }
+}
+
+/// Calls `f` with the records of a partition.
+fn called<T: Data, R>(
+    operator: &'static str,
+    f: impl Fn(usize, Vec<T>) -> Result<R, BoxError>,
+) -> impl Fn(usize, &Rdd<T>, &TaskCx) -> Step<R> {
+    move |partition, rdd, cx| {
+        let mut records = Collect(Vec::new());
+        rdd.compute(partition, cx, &mut records)?;
+        f(partition, records.0).map_err(|error| Halt::from(Error::user(operator, None, error)))
     }
 }
 

@@ -16,7 +16,6 @@ mod reduce; // reduce, fold, aggregate
 mod each; // for_each, for_each_partition
 mod save; // text files, object files
 
-pub(crate) use count::Counter;
 pub(crate) use each::Each;
 pub use local_iterator::LocalIterator;
 pub use numbers::{Number, Stats};

@@ -2,12 +2,13 @@
 
 use std::panic::Location;
 
-use waterclock_base::{Data, Error, Record, Result};
+use waterclock_base::{Data, Error, Record, Result, key_hash};
 
 use super::Each;
-use crate::job::{at_driver, run_action_at};
+use crate::job::{at_driver, run_action_at, run_action_hashed};
 use crate::rdd::{Asked, Rdd};
 use crate::shuffle::routed;
+use crate::task::TaskCx;
 
 /// # One value of all records
 ///
@@ -43,7 +44,7 @@ impl<T: Data> Rdd<T> {
         T: Record,
     {
         let join = f.clone();
-        let parts = run_action_at(by, self, self.all_partitions(), move |partition, rdd, cx| {
+        let part = move |partition, rdd: &Rdd<T>, cx: &TaskCx| {
             let mut sofar: Option<T> = None;
             let mut each = Each::new(cx, |record: T| {
                 sofar = Some(match sofar.take() {
@@ -54,7 +55,12 @@ impl<T: Data> Rdd<T> {
             });
             rdd.compute(partition, cx, &mut each)?;
             Ok(sofar)
-        })?;
+        };
+        let hash = {
+            let part = part.clone();
+            move |partition, rdd: &Rdd<T>, cx: &TaskCx| Ok(key_hash(&part(partition, rdd, cx)?))
+        };
+        let parts = run_action_hashed(by, self, self.all_partitions(), part, hash)?;
         let all = at_driver(by, || parts.into_iter().flatten().reduce(join))?;
         all.ok_or_else(|| no_records(by.operator))
     }

@@ -7,7 +7,7 @@ use waterclock_base::{Data, Record, Result};
 use super::Each;
 use super::reduce::no_records;
 use crate::chunk::{Halt, Step};
-use crate::job::{note, run_action_at};
+use crate::job::{hash_records, note, run_action_hashed};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 
@@ -43,9 +43,8 @@ impl<T: Data> Rdd<T> {
         while taken.len() < n && scanned < self.partitions() {
             let until = self.partitions().min(scanned + round);
             let wanted = n - taken.len();
-            let parts = run_action_at(by, self, (scanned..until).collect(), move |partition, rdd, cx| {
-                first_of(rdd, partition, wanted, cx)
-            })?;
+            let first = move |partition, rdd: &Rdd<T>, cx: &TaskCx| first_of(rdd, partition, wanted, cx);
+            let parts = run_action_hashed(by, self, (scanned..until).collect(), first, hash_records)?;
             taken.extend(parts.into_iter().flatten().take(wanted));
             (scanned, round) = (until, round * ROUND_GROWTH);
         }

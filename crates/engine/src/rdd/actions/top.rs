@@ -7,7 +7,7 @@ use waterclock_base::{Data, Record, Result};
 
 use super::reduce::no_records;
 use crate::chunk::{Sink, Step};
-use crate::job::{at_driver, run_action_at};
+use crate::job::{at_driver, hash_records, run_action_hashed};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 
@@ -130,11 +130,12 @@ impl<T: Data> Rdd<T> {
         T: Record,
     {
         let order = compare.clone();
-        let parts = run_action_at(by, self, self.all_partitions(), move |partition, rdd, cx| {
+        let best = move |partition, rdd: &Rdd<T>, cx: &TaskCx| {
             let mut picking = Picking { cx, best: Best::new(n, compare.clone()) };
             rdd.compute(partition, cx, &mut picking)?;
             Ok(picking.best.finish())
-        })?;
+        };
+        let parts = run_action_hashed(by, self, self.all_partitions(), best, hash_records)?;
         at_driver(by, || {
             let mut best = Best::new(n, order);
             parts.into_iter().flatten().for_each(|record| best.add(record));

@@ -8,7 +8,7 @@ use waterclock_base::world::lock;
 use waterclock_base::{Data, Error, Result, StageId};
 
 use crate::chunk::{Halt, Sink, Step};
-use crate::rdd::actions::Counter;
+use crate::job::Counter;
 use crate::rdd::{Compute, Define, Parent, Rdd};
 use crate::stage::{Claim, StageOutput, TaskOutput};
 use crate::task::TaskCx;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use waterclock_base::{BatchTime, Data, Record};
-use waterclock_engine::StagedFiles;
+use waterclock_engine::{Engine, StagedFiles};
 
 use super::Output;
 use crate::dstream::DStream;
@@ -23,7 +23,8 @@ use crate::graph::{JobCx, Prepared};
 ///
 /// # Recovery
 /// Exactly once: a batch that is run again after a crash, and whose files were shown already, leaves them as
-/// they are (the hidden file `.batch` tells application and batch). With a checkpoint, files and names are synced
+/// they are (the hidden file `.batch` tells application, batch and the content's hash). Should they not be what the
+/// batch makes now, a warning says so. With a checkpoint, files and names are synced
 /// before they are shown.
 impl<T: Data> DStream<T> {
     /// Writes each batch as text, one record a line.
@@ -52,7 +53,7 @@ impl<T: Data> DStream<T> {
         let (operator, site) = ("save_as_text_files", Location::caller());
         let names = Names { prefix: prefix.into(), suffix: suffix.into() };
         self.output(operator, site, move |rdd, cx| {
-            let (dir, durable) = (names.of(cx.time), cx.application.is_some());
+            let (dir, durable) = place(&names, rdd.engine(), cx);
             publish_later(rdd.stage_text_file_at(operator, site, &dir, durable)?, cx);
             Ok(())
         })
@@ -69,23 +70,36 @@ impl<T: Data> DStream<T> {
         let (operator, site) = ("save_as_object_files", Location::caller());
         let names = Names { prefix: prefix.into(), suffix: suffix.into() };
         self.output(operator, site, move |rdd, cx| {
-            let (dir, durable) = (names.of(cx.time), cx.application.is_some());
+            let (dir, durable) = place(&names, rdd.engine(), cx);
             publish_later(rdd.stage_object_file_at(operator, site, &dir, durable)?, cx);
             Ok(())
         })
     }
 }
 
+/// The directory of a batch, and whether its files must survive a crash. What is only compared is written where
+/// it is in nobody's way.
+fn place(names: &Names, engine: &Engine, cx: &JobCx) -> (PathBuf, bool) {
+    let dir = names.of(cx.time);
+    if cx.replay.is_none() {
+        return (dir, cx.application.is_some());
+    }
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let name = format!("waterclock-replay-{}-{}-{name}", std::process::id(), cx.output);
+    (engine.settings().spill_dir.join(name.replace('/', "-")), false)
+}
+
 /// Leaves the files to be shown when the batch is over.
 fn publish_later(staged: StagedFiles, cx: &JobCx) {
     // A batch that is run again after a crash finds its own mark, if it had come as far as showing them.
     let time = cx.time.as_millis();
-    let mark = cx.application.map_or_else(String::new, |application| format!("{application:016x} {time}\n"));
+    let mark = cx.application.map_or_else(String::new, |application| format!("{application:016x} {time}"));
     let (hash, staged) = (staged.content_hash(), Arc::new(staged));
-    let shown = staged.clone();
+    let (shown, compared, same_mark) = (staged.clone(), staged.clone(), mark.clone());
     cx.prepare(Prepared {
         hash,
         publish: Box::new(move || shown.publish(&mark)),
+        is_as_published: Box::new(move || Ok(compared.is_as_published(&same_mark))),
         discard: Box::new(move || {
             if let Err(error) = staged.discard() {
                 tracing::warn!(error = ?error, "can't delete what a failed batch left behind");

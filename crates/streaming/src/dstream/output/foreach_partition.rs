@@ -46,6 +46,9 @@ impl<T: Data> DStream<T> {
     ) -> Output {
         let (operator, site, f) = ("foreach_partition", Location::caller(), Arc::new(f));
         self.output(operator, site, move |rdd, cx| {
+            if !cx.may_call() {
+                return Ok(());
+            }
             let (f, time) = (f.clone(), cx.time);
             rdd.try_for_each_partition_at(operator, site, move |partition, records| {
                 f(partition, records, time)

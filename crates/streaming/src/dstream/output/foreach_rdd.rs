@@ -85,6 +85,9 @@ impl<T: Data> DStream<T> {
         f: impl Fn(Rdd<T>, BatchTime) -> Result<(), BoxError> + Send + Sync + 'static,
     ) -> Output {
         self.output("foreach_rdd", Location::caller(), move |rdd, cx| {
+            if !cx.may_call() {
+                return Ok(());
+            }
             f(rdd, cx.time).map_err(|source| match source.downcast::<Error>() {
                 Ok(error) => *error,
                 Err(source) => Error::user("foreach_rdd", Some(cx.time), source),

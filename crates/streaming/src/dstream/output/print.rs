@@ -53,6 +53,9 @@ impl<T: Data> DStream<T> {
                 text.push('\n');
             }
             text.push_str(if first.len() > most { "...\n\n" } else { "\n" });
+            if cx.replay.is_some() {
+                return Ok(());
+            }
             let mut printer = lock(&printer);
             let written = printer.write_all(text.as_bytes()).and_then(|()| printer.flush());
             written.map_err(|error| Error::outside("can't print to", "standard output", error))

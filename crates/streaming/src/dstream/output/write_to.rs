@@ -62,7 +62,17 @@ pub trait BatchSink<T: Data>: Send + Sync + 'static {
     /// Whatever makes that impossible now: the batch fails.
     fn publish(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<(), BoxError>;
 
-    /// A number for the content of a part, the same for the same records.
+    /// Whether what was published under this mark is what `parts` hold; none where the sink can't tell. Called after
+    /// `publish` for a batch that another process had begun, which may have published it: a sink that keeps the sum of
+    /// the content's hashes beside the mark can compare. A difference is told as a warning.
+    ///
+    /// # Errors
+    /// Whatever makes it impossible to ask; nothing comes of it but a line in the log.
+    fn is_as_published(&self, _batch: &BatchMark, _parts: &[Self::Part]) -> Result<Option<bool>, BoxError> {
+        Ok(None)
+    }
+
+    /// A number for the content of a part, the same for the same records in any order.
     fn content_hash(&self, _part: &Self::Part) -> u64 {
         0
     }
@@ -111,22 +121,27 @@ impl<T: Data> DStream<T> {
     /// # Recovery
     /// What the sink's [class](SinkClass) says.
     #[track_caller]
-    pub fn write_to(&self, sink: impl BatchSink<T>) -> Output {
+    pub fn write_to<S: BatchSink<T>>(&self, sink: S) -> Output {
         let (operator, site, sink) = ("write_to", Location::caller(), Arc::new(sink));
         self.output(operator, site, move |rdd, cx| {
             let mark = Arc::new(mark(cx));
-            let (staging, batch) = (sink.clone(), mark.clone());
-            let parts = rdd.try_map_partitions_at(operator, site, move |partition, records| {
-                staging.stage(&batch, partition, records)
-            })?;
+            let (staging, hashing, batch) = (sink.clone(), sink.clone(), mark.clone());
+            let stage = move |partition, records| staging.stage(&batch, partition, records);
+            let hash = move |part: &S::Part| hashing.content_hash(part);
+            let parts = rdd.try_map_partitions_hashed_at(operator, site, stage, hash)?;
             let hashes = parts.iter().map(|part| key_hash(&sink.content_hash(part)));
             let hash = hashes.fold(0, u64::wrapping_add);
-            let sink = sink.clone();
+            let ready = Arc::new((sink.clone(), mark, parts));
+            let compared = ready.clone();
             cx.prepare(Prepared {
                 hash,
                 publish: Box::new(move || {
-                    let published = sink.publish(&mark, &parts);
-                    published.map_err(|error| Error::user(&*mark.output, Some(mark.time), error))
+                    let (sink, mark, parts) = &*ready;
+                    sink.publish(mark, parts).map_err(|error| failed(mark, error))
+                }),
+                is_as_published: Box::new(move || {
+                    let (sink, mark, parts) = &*compared;
+                    sink.is_as_published(mark, parts).map_err(|error| failed(mark, error))
                 }),
                 // Nobody sees what was staged: dropping it is enough.
                 discard: Box::new(|| {}),
@@ -134,6 +149,10 @@ impl<T: Data> DStream<T> {
             Ok(())
         })
     }
+}
+
+fn failed(mark: &BatchMark, error: BoxError) -> Error {
+    Error::user(&*mark.output, Some(mark.time), error)
 }
 
 fn mark(cx: &JobCx) -> BatchMark {

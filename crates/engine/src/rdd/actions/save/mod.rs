@@ -19,7 +19,7 @@ use waterclock_base::world::Disk;
 use waterclock_base::{Error, Record, Result, checksum_on};
 
 use crate::chunk::{Sink, Step};
-use crate::job::{refuse_in_task, run_action_at};
+use crate::job::{hash_records, refuse_in_task, run_action_hashed};
 use crate::rdd::{Asked, Rdd};
 use crate::task::TaskCx;
 
@@ -119,7 +119,7 @@ fn write_parts<T: Record, F: Format<T>>(
     dir: PathBuf,
     sync: bool,
 ) -> Result<Vec<Part>> {
-    run_action_at(by, rdd, rdd.all_partitions(), move |partition, rdd, cx| {
+    let write = move |partition, rdd: &Rdd<T>, cx: &TaskCx| {
         let path = dir.join(attempt_name(partition, cx));
         let file = PartFile::create(&*cx.engine().world().disk, path)?;
         let mut writing = Writing { cx, file, format: F::default() };
@@ -127,7 +127,8 @@ fn write_parts<T: Record, F: Format<T>>(
         rdd.compute(partition, cx, &mut writing)?;
         writing.format.end(&mut writing.file)?;
         Ok(writing.file.finish(sync)?)
-    })
+    };
+    run_action_hashed(by, rdd, rdd.all_partitions(), write, hash_records)
 }
 
 /// Whether the directory was there; an error if it must not be.

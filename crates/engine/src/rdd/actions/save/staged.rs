@@ -99,15 +99,16 @@ impl StagedFiles {
         hashes.fold(0, u64::wrapping_add)
     }
 
-    /// Shows the files, all at once, in place of what was there. `mark` is written into a hidden file beside
-    /// them: where the same mark is found already, the same was published before, and nothing is changed.
+    /// Shows the files, all at once, in place of what was there. `mark`, without a line break in it, is written into
+    /// a hidden file beside them, with the [content's hash](Self::content_hash): where the same mark is found already,
+    /// the same was published before, and nothing is changed.
     ///
     /// # Errors
     /// [`Error::Outside`](waterclock_base::Error::Outside) when that can't be done; it may be tried again.
     pub fn publish(&self, mark: &str) -> Result<()> {
         let disk = &*self.disk;
         let cannot = |error| Error::outside("can't rename to", self.dir.display(), error);
-        if mark.is_empty() || read_mark(disk, &self.dir).ok().as_deref() != Some(mark) {
+        if mark.is_empty() || self.published(mark).is_none() {
             self.complete(mark)?;
             remove(disk, &self.dir)?;
             at_point("mid-publish");
@@ -119,6 +120,20 @@ impl StagedFiles {
             disk.sync_dir(above(&self.dir)).map_err(cannot)?;
         }
         self.discard()
+    }
+
+    /// Whether what is seen under this mark is what was written here; none where that is not known.
+    pub fn is_as_published(&self, mark: &str) -> Option<bool> {
+        self.published(mark)?.map(|hash| hash == self.content_hash())
+    }
+
+    /// The hash of what was published under this mark, if anything was: the first files had none.
+    fn published(&self, mark: &str) -> Option<Option<u64>> {
+        let found = read_mark(&*self.disk, &self.dir).ok()?;
+        match found.trim_end().strip_prefix(mark)? {
+            "" => Some(None),
+            rest => Some(Some(u64::from_str_radix(rest.strip_prefix(' ')?, 16).ok()?)),
+        }
     }
 
     /// Puts the files that count together, under their names.
@@ -137,6 +152,7 @@ impl StagedFiles {
         disk.create(&self.staging.join(SUCCESS)).map_err(cannot)?;
         if !mark.is_empty() {
             let mut file = disk.create(&self.staging.join(MARK)).map_err(cannot)?;
+            let mark = format!("{mark} {:016x}\n", self.content_hash());
             file.write_all(mark.as_bytes()).and_then(|()| file.sync()).map_err(cannot)?;
         }
         if self.sync {

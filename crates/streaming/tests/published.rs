@@ -1,0 +1,127 @@
+//! What was published by a process that did not live to say so, and what the next one makes of the same batch.
+//! Method: the last output of a batch can't be published, so that the next process runs the batch again.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "the test looks at files")]
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use waterclock_base::{BatchTime, BoxError, Event};
+use waterclock_streaming::testing::{self};
+use waterclock_streaming::{BatchMark, BatchSink, SinkClass, Stop};
+
+type Batches = Arc<Mutex<Vec<(BatchMark, Vec<i32>)>>>;
+
+/// Keeps each batch once, or refuses all.
+struct Shelf {
+    batches: Batches,
+    refuses: bool,
+}
+
+impl BatchSink<i32> for Shelf {
+    type Part = Vec<i32>;
+
+    fn class(&self) -> SinkClass {
+        SinkClass::Transactional
+    }
+
+    fn stage(&self, _: &BatchMark, _: usize, records: Vec<i32>) -> Result<Vec<i32>, BoxError> {
+        Ok(records)
+    }
+
+    fn publish(&self, batch: &BatchMark, parts: &[Vec<i32>]) -> Result<(), BoxError> {
+        if self.refuses {
+            return Err("no room".into());
+        }
+        let mut batches = self.batches.lock().unwrap();
+        if !batches.iter().any(|(there, _)| there == batch) {
+            batches.push((batch.clone(), parts.concat()));
+        }
+        Ok(())
+    }
+
+    fn is_as_published(&self, batch: &BatchMark, parts: &[Vec<i32>]) -> Result<Option<bool>, BoxError> {
+        let batches = self.batches.lock().unwrap();
+        let there = batches.iter().find(|(there, _)| there == batch);
+        Ok(there.map(|(_, records)| *records == parts.concat()))
+    }
+}
+
+/// Runs one batch of numbers that are multiplied; the warnings.
+fn run(dir: &Path, now: i64, batches: u32, factor: i32, shelf: &Batches, refuses: bool) -> Vec<String> {
+    let create = |builder: waterclock_streaming::Builder| {
+        let ssc = builder.batch_interval(Duration::from_secs(1)).default_parallelism(2).build()?;
+        let numbers = ssc.queue_stream(vec![vec![1, 2, 3]]).named("numbers").map(move |n| n * factor);
+        numbers
+            .map(|n| n.to_string())
+            .save_as_text_files(format!("{}/out", dir.display()), "")
+            .named("files");
+        let (keeps, fails) =
+            (Shelf { batches: shelf.clone(), refuses: false }, Shelf { batches: shelf.clone(), refuses });
+        numbers.write_to(keeps).named("shelf");
+        numbers.write_to(fails).named("last");
+        Ok(ssc)
+    };
+    let (ssc, clock) =
+        testing::get_or_create(dir.join("checkpoint"), BatchTime::from_millis(now), create).unwrap();
+    let warnings = Arc::<Mutex<Vec<String>>>::default();
+    let seen = warnings.clone();
+    ssc.add_listener(move |event: &Event| {
+        if let Event::Warning { text } = event {
+            seen.lock().unwrap().push(text.clone());
+        }
+    });
+    ssc.start().unwrap();
+    clock.advance(Duration::ZERO);
+    clock.advance_batches(batches);
+    ssc.stop(Stop::Now).unwrap();
+    drop((ssc, clock));
+    let warnings = warnings.lock().unwrap().clone();
+    warnings
+}
+
+fn files(dir: &Path) -> String {
+    let part = |n: u32| std::fs::read_to_string(dir.join(format!("out-1000/part-0000{n}"))).unwrap();
+    part(0) + &part(1)
+}
+
+#[test]
+fn what_was_published_is_left_and_a_difference_is_told() {
+    let (dir, shelf) = (tempfile::tempdir().unwrap(), Batches::default());
+    assert_eq!(run(dir.path(), 0, 1, 1, &shelf, true), [""; 0]);
+    assert_eq!(files(dir.path()), "1\n2\n3\n");
+    let warnings = run(dir.path(), 1000, 0, 10, &shelf, false);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    for (warning, output) in warnings.iter().zip(["files", "shelf"]) {
+        assert!(
+            warning.starts_with(&format!("output {output}: what was published of batch 1000 ms")),
+            "{warning}"
+        );
+    }
+    assert_eq!(files(dir.path()), "1\n2\n3\n");
+    let shelf: Vec<_> =
+        shelf.lock().unwrap().iter().map(|(mark, all)| (mark.output.clone(), all.clone())).collect();
+    assert_eq!(shelf, [("shelf".into(), vec![1, 2, 3]), ("last".into(), vec![10, 20, 30])]);
+}
+
+#[test]
+fn what_is_the_same_again_is_not_worth_a_word() {
+    let (dir, shelf) = (tempfile::tempdir().unwrap(), Batches::default());
+    run(dir.path(), 0, 1, 1, &shelf, true);
+    assert_eq!(run(dir.path(), 1000, 1, 1, &shelf, false), [""; 0]);
+}
+
+/// The files of a release whose marks had no hash are known, and nothing is said of them.
+#[test]
+fn marks_without_a_hash_are_known() {
+    let (dir, shelf) = (tempfile::tempdir().unwrap(), Batches::default());
+    run(dir.path(), 0, 1, 1, &shelf, true);
+    let mark = dir.path().join("out-1000/.batch");
+    let text = std::fs::read_to_string(&mark).unwrap();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert_eq!((words.len(), words[1], words[2].len()), (3, "1000", 16));
+    std::fs::write(&mark, format!("{} {}\n", words[0], words[1])).unwrap();
+    let warnings = run(dir.path(), 1000, 0, 10, &shelf, false);
+    assert_eq!((warnings.len(), files(dir.path()).as_str()), (1, "1\n2\n3\n"));
+}
