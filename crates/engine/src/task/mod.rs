@@ -3,6 +3,7 @@
 mod helper;
 mod pool;
 mod run;
+mod timing; // how long each operator was at work
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use helper::TaskHelper;
 pub use pool::ThreadPool;
 pub use run::panic_message;
 pub(crate) use run::{in_task, run_task, with_current_updates};
+pub(crate) use timing::{Timed, Times};
 
 /// What a task knows: who it is, whether it was called off, which operator is at work.
 pub struct TaskCx {
@@ -27,11 +29,13 @@ pub struct TaskCx {
     cancelled: Arc<AtomicBool>,
     operator: Cell<Option<RddId>>,
     pub(crate) updates: RefCell<Updates>,
+    pub(crate) times: Times,
 }
 
 impl TaskCx {
     pub(crate) fn new(id: TaskId, engine: Engine, cancelled: Arc<AtomicBool>) -> Self {
-        TaskCx { id, engine, cancelled, operator: Cell::new(None), updates: RefCell::default() }
+        let times = Times::new(engine.world().clock.clone());
+        TaskCx { id, engine, cancelled, operator: Cell::new(None), updates: RefCell::default(), times }
     }
 
     /// The engine that runs the task: memory, settings, disk; never to start jobs with.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waterclock_base::world::at_point;
-use waterclock_base::{BatchInfo, BatchInterval, BatchTime, Error, InputInfo, Result, Schema, StreamId};
+use waterclock_base::{
+    BatchInfo, BatchInterval, BatchOrigin, BatchPhases, BatchTime, Error, InputInfo, Result, Schema, StreamId,
+};
 
 use crate::batch::Keeper;
 use crate::block::BlockLog;
@@ -22,7 +24,7 @@ pub(super) struct Beginning {
     /// Whether it goes on from another process, which may have left times between.
     pub(super) resumed: bool,
     /// The newest batch that is over.
-    ended: BatchTime,
+    pub(super) ended: BatchTime,
     redo: Vec<Descriptor>,
 }
 
@@ -30,6 +32,11 @@ impl Beginning {
     /// A beginning at `zero`.
     pub(super) fn fresh(zero: BatchTime) -> Self {
         Beginning { zero, from: zero, resumed: false, ended: zero, redo: Vec::new() }
+    }
+
+    /// How many batches are still to be run.
+    pub(super) fn redo_count(&self) -> usize {
+        self.redo.len()
     }
 
     /// The batches that are still to be run.
@@ -49,6 +56,8 @@ impl Beginning {
             started_micros: None,
             ended_micros: None,
             outputs: Vec::new(),
+            origin: BatchOrigin::Redone,
+            phases: BatchPhases::default(),
         };
         self.redo.iter().map(info).collect()
     }
