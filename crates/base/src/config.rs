@@ -77,6 +77,8 @@ pub struct Settings {
     pub file_min_remember: Duration,
     /// Longest line of a text source, in bytes (default 1 MiB); longer ones are dropped and counted.
     pub max_line_bytes: usize,
+    /// Completed batches that the status keeps (default 1,000); counts go on beyond.
+    pub retained_batches: usize,
     /// Whether datasets that nobody needs any more are dropped from the cache at once (default yes).
     pub unpersist: bool,
     /// Seed of all hash maps and samples; drawn once per application unless set.
@@ -122,10 +124,39 @@ impl Default for Settings {
             graceful_stop_timeout: None,
             file_min_remember: Duration::from_secs(60),
             max_line_bytes: 1 << 20,
+            retained_batches: 1000,
             unpersist: true,
             seed: None,
             spark_rules: SparkRules::default(),
         }
+    }
+}
+
+impl Settings {
+    /// Names and values of all settings, for people. None of them is secret: what connects to other systems is told
+    /// its passwords in other ways.
+    ///
+    /// ```
+    /// let shown = waterclock_base::Settings::default().shown();
+    /// assert!(shown.contains(&("batch_interval".to_owned(), "1s".to_owned())));
+    /// ```
+    pub fn shown(&self) -> Vec<(String, String)> {
+        // The derived text has one line for each field, and can't forget one.
+        let text = format!("{self:#?}");
+        let fields = text.lines().skip(1);
+        let mut shown: Vec<(String, String)> = Vec::new();
+        for line in fields.take_while(|line| *line != "}") {
+            let field = line.strip_prefix("    ").filter(|field| !field.starts_with([' ', '}', ')', ']']));
+            match (field.and_then(|field| field.split_once(": ")), shown.last_mut()) {
+                (Some((name, value)), _) => shown.push((name.to_owned(), value.to_owned())),
+                (None, Some((_, value))) => value.push_str(line.trim()),
+                (None, None) => {}
+            }
+        }
+        for (_, value) in &mut shown {
+            *value = value.trim_end_matches(',').replace(",}", " }").replace(",)", ")");
+        }
+        shown
     }
 }
 

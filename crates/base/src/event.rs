@@ -1,11 +1,17 @@
 //! Everything that happens, for listeners, the progress line and the page.
 
+mod durable; // state, checkpoints, recovery
+mod work; // jobs, stages, tasks
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{OutputId, StreamId};
 use crate::time::{BatchInterval, BatchTime};
+
+pub use durable::{CheckpointInfo, RecoveryInfo, StateInfo};
+pub use work::{JobInfo, JobOwner, OperatorTime, Site, StageInfo, TaskInfo};
 
 /// Something that happened in a context. Times are microseconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +38,28 @@ pub enum Event {
     OutputOperationStarted(OutputInfo),
     /// One output of a batch ended (EV-9).
     OutputOperationCompleted(OutputInfo),
+    /// An action began.
+    JobStarted(JobInfo),
+    /// An action ended, successfully or not.
+    JobCompleted(JobInfo),
+    /// A stage of a job began.
+    StageStarted(StageInfo),
+    /// All tasks of a stage ended. A stage whose job fails never completes. What it left for the next stage
+    /// through a shuffle is part of this.
+    StageCompleted(StageInfo),
+    /// An attempt at a task ended, successfully or not.
+    TaskCompleted(TaskInfo),
+    /// A batch settled the state of a stream.
+    StateSettled(StateInfo),
+    /// A snapshot was written, or could not be.
+    CheckpointCompleted(CheckpointInfo),
+    /// The context went on from a checkpoint.
+    Recovered(RecoveryInfo),
+    /// Listeners were too slow, and were not told so many events before this one.
+    EventsDropped {
+        /// How many.
+        events: u64,
+    },
     /// Ticks were merged into a later batch, because too many batches waited.
     TicksMerged {
         /// The time whose batch was not formed.
@@ -81,6 +109,38 @@ pub struct InputInfo {
     pub description: String,
 }
 
+/// Why a batch was formed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum BatchOrigin {
+    /// It was time.
+    #[default]
+    Ticked,
+    /// Another process began it and did not finish it: it is run again with the same input.
+    Redone,
+    /// It stands for time in which no process ran.
+    CaughtUp,
+}
+
+/// Where the time between the begin and the end of a batch went besides its outputs, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchPhases {
+    /// Making its datasets: closures of `transform` run here.
+    pub making: u64,
+    /// Waiting until what it reads is written down.
+    pub logging: u64,
+    /// Running its outputs, one after the other or at the same time.
+    pub running: u64,
+    /// Making the state that no output asked for.
+    pub completing: u64,
+    /// Showing what its outputs have ready to the outside.
+    pub publishing: u64,
+    /// Writing down how it ended and what it changed.
+    pub committing: u64,
+    /// Settling state and letting go of old datasets.
+    pub cleaning: u64,
+}
+
 /// One batch as events show it. Times are microseconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchInfo {
@@ -96,6 +156,10 @@ pub struct BatchInfo {
     pub ended_micros: Option<i64>,
     /// Its outputs, as far as they have begun.
     pub outputs: Vec<OutputInfo>,
+    /// Why it was formed.
+    pub origin: BatchOrigin,
+    /// Where its time went, once it ended.
+    pub phases: BatchPhases,
 }
 
 impl BatchInfo {

@@ -25,6 +25,7 @@ mod status; // a plain snapshot of a running context
 
 // Bytes.
 mod codec; // records to bytes and back
+mod columns; // a record as a row of a table
 mod key_group; // the versioned hash of a key's canonical encoding
 mod schema; // what a type looks like in bytes, and what became of it
 mod text; // `Text`, its lines and words
@@ -34,14 +35,22 @@ mod text_form; // how a record is printed
 pub mod world;
 
 pub use codec::{Bytes, Codec, checksum, checksum_on, decode, encode};
+pub use columns::Row;
 pub use config::{BackpressurePid, Durability, FailurePolicy, Settings, SparkRules};
 pub use data::{Data, Key, Record};
 pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError};
-pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, ReceiverInfo};
+pub use event::{
+    BatchInfo, BatchOrigin, BatchPhases, CheckpointInfo, Event, InputInfo, JobInfo, JobOwner, Listener,
+    OperatorTime, OutputInfo, ReceiverInfo, RecoveryInfo, Site, StageInfo, StateInfo, TaskInfo,
+};
 pub use ids::{Attempt, BlockId, JobId, OutputId, PartitionIndex, RddId, StageId, StreamId, TaskId};
 pub use key_group::{KEY_HASH_VERSION, group_of_hash, key_group, key_hash, partition_of_group};
 pub use schema::{Schema, SchemaChange, SchemaField, SchemaMismatch, SchemaVariant, read_as};
-pub use status::Status;
+pub use status::{
+    BatchStatus, ChartPoint, CheckpointStatus, GraphStatus, Health, InputStatus, JobStatus, Notice,
+    OperatorStatus, OutputStatus, ShownResult, StageStatus, StateStatus, Status, StreamStatus, Watched,
+    Watcher,
+};
 pub use text::{
     Lent, LinesOfBytes, Text, Words, for_each_line, for_each_word, for_each_word_text, lines_of_bytes,
 };

@@ -1,11 +1,23 @@
 //! A plain snapshot of a running context: what a page, a command or a test shows of it.
 
+mod batch; // batches with their outputs, jobs and stages
+mod parts; // inputs, operators, state, the graph
+mod shown; // results of streams
+mod watch; // who looks
+
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::event::BatchInfo;
-use crate::event::ReceiverInfo;
+use crate::event::{BatchInfo, CheckpointInfo, ReceiverInfo, RecoveryInfo};
 
-/// How a context is doing. All counts are since its start.
+pub use batch::{BatchStatus, JobStatus, StageStatus};
+pub use parts::{GraphStatus, InputStatus, OperatorStatus, OutputStatus, StateStatus, StreamStatus};
+pub use shown::{ChartPoint, ShownResult};
+pub use watch::{Watched, Watcher};
+
+/// How a context is doing, all of it at the same moment. All counts are since its start; lists have limits,
+/// named with them, and counts go on beyond those. Times are microseconds since the epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
@@ -13,6 +25,12 @@ pub struct Status {
     pub app_name: String,
     /// Batch interval in milliseconds.
     pub batch_interval_ms: u64,
+    /// When this was.
+    pub now_micros: i64,
+    /// When the context started; none before.
+    pub started_micros: Option<i64>,
+    /// Whether it has stopped.
+    pub stopped: bool,
     /// Batches that are cut and wait.
     pub waiting_batches: usize,
     /// Batches that run.
@@ -31,12 +49,84 @@ pub struct Status {
     pub skipped_records: u64,
     /// Records that were dropped by a documented rule (too long, not UTF-8, refused by a policy).
     pub dropped_records: u64,
+    /// Events that listeners were not told, because they were too slow.
+    pub dropped_events: u64,
     /// Bytes of received, cached and spilled data held in memory.
     pub memory_used: u64,
+    /// Bytes that may be held so.
+    pub memory_budget: u64,
     /// Bytes that were moved to disk, because memory was short.
     pub spilled_bytes: u64,
+    /// Whether it keeps up with its input.
+    pub health: Health,
+    /// The inputs, in the order of definition.
+    pub inputs: Vec<InputStatus>,
     /// The receivers.
     pub receivers: Vec<ReceiverInfo>,
     /// The newest completed batch.
     pub last_completed: Option<BatchInfo>,
+    /// The batches that wait, oldest first.
+    pub waiting: Vec<Arc<BatchStatus>>,
+    /// The batches that run, oldest first.
+    pub running: Vec<Arc<BatchStatus>>,
+    /// The newest completed batches, newest first: as many as `retained_batches` of the settings.
+    pub completed: Vec<Arc<BatchStatus>>,
+    /// The time of each operator, the longest first: at most 1,000 of them.
+    pub operators: Vec<OperatorStatus>,
+    /// The streams that keep state.
+    pub states: Vec<StateStatus>,
+    /// What outlives the process, if anything does.
+    pub checkpoint: Option<CheckpointStatus>,
+    /// The streams and outputs.
+    pub graph: Arc<GraphStatus>,
+    /// The streams that are shown, with their newest results.
+    pub results: Vec<Arc<ShownResult>>,
+    /// What was worth a note: at most the newest 100.
+    pub notices: Vec<Notice>,
+    /// Names and values of all settings, without anything secret.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Whether a context keeps up with its input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether it does.
+    pub keeps_up: bool,
+    /// How that shows, for people; empty while it keeps up.
+    pub why: String,
+    /// The stage that takes the longest, as the operation at its end and the place where that is called; none while
+    /// it keeps up, or where no stage was seen.
+    pub slowest_stage: Option<String>,
+    /// What that stage took of the time of the latest batches, from 0 to 1.
+    pub share: f64,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Health { keeps_up: true, why: String::new(), slowest_stage: None, share: 0.0 }
+    }
+}
+
+/// What a context has that outlives its process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointStatus {
+    /// The directory.
+    pub dir: String,
+    /// Snapshots that were written.
+    pub written: u64,
+    /// Snapshots that could not be written.
+    pub failed: u64,
+    /// The newest 100, newest first.
+    pub history: Vec<CheckpointInfo>,
+    /// How this process went on from another one, if it did.
+    pub recovery: Option<RecoveryInfo>,
+}
+
+/// Something worth a note.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When, in microseconds since the epoch.
+    pub at_micros: i64,
+    /// What.
+    pub text: String,
 }

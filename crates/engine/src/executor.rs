@@ -52,6 +52,10 @@ pub struct Report {
     pub operator: Option<RddId>,
     /// What it added to accumulators.
     pub updates: Updates,
+    /// How long it ran, in microseconds.
+    pub micros: u64,
+    /// How long each operator was at work, in microseconds; without one: what the stage does itself.
+    pub times: Vec<(Option<RddId>, u64)>,
 }
 
 impl Report {
@@ -66,7 +70,9 @@ impl Report {
         let agreed = if checks { check_determinism(stage, id, &engine, &cancelled) } else { Ok(()) };
         let cx = TaskCx::new(id, engine, cancelled);
         let outcome = agreed.map_err(Halt::from).and_then(|()| run_task(stage, &cx));
-        Report { id, outcome, operator: cx.operator(), updates: cx.updates.into_inner() }
+        let (operator, updates) = (cx.operator(), cx.updates.into_inner());
+        let (times, micros) = cx.times.close();
+        Report { id, outcome, operator, updates, micros, times }
     }
 }
 

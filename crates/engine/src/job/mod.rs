@@ -3,6 +3,7 @@
 mod noted; // what actions return, as one number
 mod result; // the last stage: what the action makes of each partition
 mod run; // the shell that performs the scheduler's commands
+mod told; // what listeners hear of it
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

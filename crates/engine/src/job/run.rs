@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use waterclock_base::{Attempt, Error, JobId, PartitionIndex, Result, TaskId};
 
+use super::told::Told;
 use crate::chunk::Halt;
 use crate::context::Engine;
 use crate::executor::{Report, Submission};
@@ -57,17 +58,23 @@ pub(crate) fn run_job(engine: &Engine, target: Arc<dyn StageOutput>) -> Result<(
         // The job may have ended meanwhile.
         let _ = wake.send(Message::Cancelled);
     });
-    for number in 0..PLANS {
-        let plan = plan(target.clone());
-        if plan.is_empty() {
-            return Ok(());
+    let mut told = Told::begin(engine, id, &*target);
+    let mut run_plans = || {
+        for number in 0..PLANS {
+            let plan = plan(target.clone());
+            if plan.is_empty() {
+                return Ok(());
+            }
+            let mut run = Run::new(engine, id, number, cancelled.clone(), plan, sender.clone(), &mut told);
+            if let Outcome::Finished = run.all(&receiver)? {
+                return Ok(());
+            }
         }
-        let mut run = Run::new(engine, id, number, cancelled.clone(), plan, sender.clone());
-        if let Outcome::Finished = run.all(&receiver)? {
-            return Ok(());
-        }
-    }
-    Err(Error::Internal { what: format!("{id} lost its inputs {PLANS} times in a row") })
+        Err(Error::Internal { what: format!("{id} lost its inputs {PLANS} times in a row") })
+    };
+    let outcome = run_plans();
+    told.end(&outcome);
+    outcome
 }
 
 enum Outcome {
@@ -75,8 +82,9 @@ enum Outcome {
     PlanAgain,
 }
 
-struct Run<'e> {
+struct Run<'e, 't> {
     engine: &'e Engine,
+    told: &'t mut Told<'e>,
     job: JobId,
     /// Which plan of the job this is: messages about an earlier one mean nothing.
     number: u32,
@@ -97,7 +105,7 @@ struct Run<'e> {
     sender: Sender<Message>,
 }
 
-impl<'e> Run<'e> {
+impl<'e, 't> Run<'e, 't> {
     fn new(
         engine: &'e Engine,
         job: JobId,
@@ -105,9 +113,11 @@ impl<'e> Run<'e> {
         cancelled: Arc<AtomicBool>,
         plan: Vec<PlannedStage>,
         sender: Sender<Message>,
+        told: &'t mut Told<'e>,
     ) -> Self {
         Run {
             engine,
+            told,
             job,
             number,
             cancelled,
@@ -206,6 +216,8 @@ impl<'e> Run<'e> {
                     let missing = output.missing();
                     self.held[stage] = true;
                     self.inline[stage] = self.is_small(&**output);
+                    let after = self.plan[stage].after.iter().map(|&at| self.plan[at].output.id());
+                    self.told.stage_began(output, after.collect(), missing.len());
                     events.push_back(Happened::Claimed { stage, missing });
                 }
             }
@@ -215,7 +227,10 @@ impl<'e> Run<'e> {
                     self.install(task, report)?;
                 }
             }
-            Command::Release(stage) => self.release(stage),
+            Command::Release(stage) => {
+                self.release(stage);
+                self.told.stage_ended(self.plan[stage].output.id());
+            }
             Command::GiveUp(task) => return Err(self.given_up(task)),
             Command::Finish => return Ok(Some(Outcome::Finished)),
         }
@@ -289,6 +304,7 @@ impl<'e> Run<'e> {
     fn take_report(&mut self, task: Try, report: Report) -> Result<Option<Happened>> {
         match report.outcome {
             Ok(_) => {
+                self.told.task_ended(self.task_id(task), report.micros, &report.times, None);
                 self.outputs.insert((task.stage, task.partition, task.attempt), report);
                 Ok(Some(Happened::Succeeded(task)))
             }
@@ -305,7 +321,9 @@ impl<'e> Run<'e> {
             // Another attempt might look as if all were well.
             Err(Halt::Failed(error)) if matches!(*error, Error::Determinism { .. }) => Err(*error),
             Err(Halt::Failed(error)) => {
-                self.last_failure = Some(self.describe(task, *error, report.operator));
+                let error = self.describe(task, *error, report.operator);
+                self.told.task_ended(self.task_id(task), report.micros, &report.times, Some(&error));
+                self.last_failure = Some(error);
                 Ok(Some(Happened::Failed(task)))
             }
         }
@@ -355,7 +373,7 @@ impl<'e> Run<'e> {
 }
 
 /// However the plan ends, also by a panic: what still runs is stopped, and every claim is given back.
-impl Drop for Run<'_> {
+impl Drop for Run<'_, '_> {
     fn drop(&mut self) {
         self.stale.store(true, Ordering::Relaxed);
         for copy in self.copies.values().flatten() {

@@ -22,7 +22,7 @@ use crate::block::{Keep, Store};
 use crate::chunk::{Halt, Sink, Step};
 use crate::context::Engine;
 use crate::partition::{Partitioner, PartitionerId};
-use crate::task::TaskCx;
+use crate::task::{TaskCx, Timed};
 
 pub use lineage::{Lineage, Parent, RddInfo};
 
@@ -279,10 +279,14 @@ impl<T: Data> Rdd<T> {
     }
 
     fn read(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
-        match self.node.keep.get() {
+        let next = cx.times.pass_to(Some(self.id()));
+        let out = &mut Timed { times: &cx.times, operator: self.id(), next, out };
+        let step = match self.node.keep.get() {
             None => self.node.body.compute(partition, cx, out),
             Some(keep) => keep.compute(partition, &*self.node.body, cx, out),
-        }
+        };
+        cx.times.pass_to(next);
+        step
     }
 
     /// Marks the dataset to be kept once it is computed.

@@ -4,6 +4,7 @@ mod helper;
 mod pool;
 mod rehearsal;
 mod run;
+mod timing; // how long each operator was at work
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use pool::ThreadPool;
 pub(crate) use rehearsal::{Rehearsal, check as check_determinism};
 pub use run::panic_message;
 pub(crate) use run::{in_task, run_task, with_current_updates};
+pub(crate) use timing::{Timed, Times};
 
 /// What a task knows: who it is, whether it was called off, which operator is at work.
 pub struct TaskCx {
@@ -31,11 +33,13 @@ pub struct TaskCx {
     pub(crate) updates: RefCell<Updates>,
     /// Set where the task only tries out what it would do: nothing may be seen of it.
     pub(crate) rehearsal: Option<Rehearsal>,
+    pub(crate) times: Times,
 }
 
 impl TaskCx {
     pub(crate) fn new(id: TaskId, engine: Engine, cancelled: Arc<AtomicBool>) -> Self {
         TaskCx {
+            times: Times::new(engine.world().clock.clone()),
             id,
             engine,
             cancelled,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waterclock_base::world::{JoinHandle, Signal, lock, spawn};
-use waterclock_base::{BatchInfo, BatchInterval, BatchTime, Event};
+use waterclock_base::{BatchInfo, BatchInterval, BatchOrigin, BatchPhases, BatchTime, Event};
 
 use super::{Runner, Waiters};
 use crate::graph::Graph;
@@ -117,7 +117,7 @@ impl Ticking {
                 break;
             }
             self.ticker.from = interval.to;
-            self.form(interval, clock.now_micros());
+            self.form(interval, clock.now_micros(), BatchOrigin::CaughtUp);
             self.waiters.ticked(interval.to);
         }
         while !self.is_over() {
@@ -152,11 +152,11 @@ impl Ticking {
             self.graph.bus.post(Event::TicksMerged { time: t, waiting });
             return;
         };
-        self.form(interval, now_micros);
+        self.form(interval, now_micros, BatchOrigin::Ticked);
     }
 
     /// Fixes what a batch reads, and gives it its place in line.
-    fn form(&self, interval: BatchInterval, now_micros: i64) {
+    fn form(&self, interval: BatchInterval, now_micros: i64, origin: BatchOrigin) {
         let t = interval.to;
         if interval.from + self.ticker.interval < t {
             let nodes = self.graph.reachable();
@@ -183,6 +183,8 @@ impl Ticking {
             started_micros: None,
             ended_micros: None,
             outputs: Vec::new(),
+            origin,
+            phases: BatchPhases::default(),
         };
         self.waiters.formed(t);
         self.graph.bus.post(Event::BatchSubmitted(batch.clone()));

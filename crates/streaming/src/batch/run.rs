@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use waterclock_base::world::{JoinHandle, at_point, lock, spawn};
-use waterclock_base::{BatchInfo, BatchTime, Error, Event, FailurePolicy, OutputInfo, Result};
+use waterclock_base::{BatchInfo, BatchTime, Error, Event, FailurePolicy, OutputInfo, Result, StateInfo};
 use waterclock_engine::noting;
 
 use super::scheduler::{Schedule, Turn};
@@ -13,6 +13,7 @@ use super::{Keeper, Waiters};
 use crate::checkpoint::{Counted, Ticket};
 use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Prepared, Settled, Source};
 use crate::job::{Job, call};
+use crate::listen::on_behalf_of;
 
 struct State {
     schedule: Schedule,
@@ -188,7 +189,9 @@ impl Runner {
         if let Some(info) = info {
             self.graph.bus.post(Event::BatchStarted(info));
         }
-        let (jobs, error) = match self.make_jobs(t) {
+        let made = on_behalf_of(t, None, || self.make_jobs(t));
+        let making = self.since(started);
+        let (jobs, error) = match made {
             Ok(jobs) => (jobs, None),
             Err(error) => (Vec::new(), Some(error)),
         };
@@ -196,6 +199,7 @@ impl Runner {
         self.change(t, |batch| {
             batch.jobs = jobs;
             batch.errors.extend(error);
+            batch.info.phases.making = making;
         });
         let done = lock(&self.state).schedule.made(t, count);
         if done {
@@ -233,10 +237,11 @@ impl Runner {
         let cx = JobCx { time: t, output, application, replay: None, prepared: Mutex::default() };
         let outcome = self.await_logged(t).and_then(|()| {
             at_point("before-stage");
-            retried(self.tries(), || {
+            let run = || {
                 let (outcome, noted) = noting(|| call(&info.name, t, || (job.run)(&cx)));
                 outcome.map(|()| noted)
-            })
+            };
+            on_behalf_of(t, Some(info.id), || retried(self.tries(), run))
         });
         let outcome = outcome.map(|noted| self.keep_prepared(index, noted, cx));
         at_point("after-stage");
@@ -258,12 +263,22 @@ impl Runner {
     fn settle(&self, t: BatchTime) {
         let ended = self.now();
         let Some(mut batch) = lock(&self.state).batches.remove(&t) else { return };
+        let phases = &mut batch.info.phases;
+        let began = batch.info.started_micros.unwrap_or(ended);
+        let before = phases.making + phases.logging;
+        phases.running = u64::try_from(ended - began).unwrap_or_default().saturating_sub(before);
         if batch.errors.is_empty() {
-            batch.errors.extend(self.complete(t).err());
+            batch.errors.extend(on_behalf_of(t, None, || self.complete(t)).err());
         }
+        let completed = self.now();
+        batch.info.phases.completing = self.since(ended);
         self.publish(t, &mut batch);
+        let published = self.now();
+        batch.info.phases.publishing = self.since(completed);
         let counted = self.count(&mut batch);
         let broken = self.write_down(t, &batch, counted).map_err(|error| batch.errors.push(error)).is_err();
+        let committed = self.now();
+        batch.info.phases.committing = self.since(published);
         let how = if batch.errors.is_empty() { Settled::Committed } else { Settled::Skipped };
         let stops = broken || !batch.errors.is_empty() && self.graph.on_failure() == FailurePolicy::Stop;
         let mut info = batch.info;
@@ -274,6 +289,8 @@ impl Runner {
         for node in &self.nodes {
             if let Some(state) = node.state() {
                 state.settle(t, how);
+                let (stream, keys, committed) = (node.id(), state.keys(), how == Settled::Committed);
+                self.graph.bus.post(Event::StateSettled(StateInfo { stream, time: t, keys, committed }));
             }
             node.forget(t, self.graph.settings.unpersist);
         }
@@ -285,6 +302,7 @@ impl Runner {
             tracing::error!(batch = %t, error = ?error, "a batch failed");
             self.waiters.failed(error);
         }
+        info.phases.cleaning = self.since(committed);
         self.graph.bus.post(Event::BatchCompleted(info));
         if let (Some(keeper), Settled::Committed) = (&self.keeper, how) {
             keeper.settled(t);
@@ -411,10 +429,12 @@ impl Runner {
     /// Waits until the batch's descriptor is durable.
     fn await_logged(&self, t: BatchTime) -> Result<()> {
         let logged = self.change(t, |batch| batch.logged).flatten();
-        match (&self.keeper, logged) {
-            (Some(keeper), Some(ticket)) => keeper.wait(ticket),
-            _ => Ok(()),
-        }
+        let (Some(keeper), Some(ticket)) = (&self.keeper, logged) else { return Ok(()) };
+        let asked = self.now();
+        let outcome = keeper.wait(ticket);
+        let waited = self.since(asked);
+        self.change(t, |batch| batch.info.phases.logging += waited);
+        outcome
     }
 
     fn change<R>(&self, t: BatchTime, change: impl FnOnce(&mut Batch) -> R) -> Option<R> {
@@ -437,6 +457,11 @@ impl Runner {
             Some(known) => *known = info.clone(),
             None => batch.info.outputs.push(info.clone()),
         });
+    }
+
+    /// Microseconds since then.
+    fn since(&self, then: i64) -> u64 {
+        u64::try_from(self.now() - then).unwrap_or_default()
     }
 
     fn now(&self) -> i64 {

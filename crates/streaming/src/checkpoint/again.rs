@@ -62,6 +62,7 @@ impl Checkpoint {
             facts: Mutex::new(Some(facts)),
             used: Mutex::new(false),
             running: OnceLock::new(),
+            events: OnceLock::new(),
             owner: Mutex::default(),
             recorded: Some(recorded),
         }))

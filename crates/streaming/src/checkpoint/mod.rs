@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use waterclock_base::world::{DiskFile, JoinHandle, World, at_point, lock, random_seed, spawn};
-use waterclock_base::{BatchTime, Error, Result, Settings};
+use waterclock_base::{BatchTime, CheckpointInfo, Error, Event, Result, Settings};
 
 pub(crate) use again::Recorded;
 pub(crate) use decide::{Decision, missed};
@@ -40,6 +40,8 @@ pub(crate) use snapshot::{PinnedState, SavedState};
 
 use log::{Log, Setup};
 
+use crate::listen::Bus;
+
 /// A checkpoint that can't be trusted.
 fn damaged(dir: &Path, why: impl Into<String>) -> Error {
     let hint = "restore the directory from a copy, or begin anew in an empty one; nothing was changed";
@@ -55,6 +57,8 @@ pub(crate) struct Checkpoint {
     header: Header,
     epoch: u32,
     running: OnceLock<Running>,
+    /// Who is told of snapshots.
+    events: OnceLock<Bus>,
     /// Held, never read.
     owner: Mutex<Option<Box<dyn DiskFile>>>,
     /// Set where it is only read, to run a batch again.
@@ -133,6 +137,7 @@ impl Checkpoint {
             header,
             epoch,
             running: OnceLock::new(),
+            events: OnceLock::new(),
             owner: Mutex::new(Some(owner)),
             recorded: None,
         }))
@@ -145,6 +150,17 @@ impl Checkpoint {
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// From now on tells of snapshots.
+    pub(crate) fn tell(&self, bus: &Bus) {
+        // A checkpoint belongs to one context.
+        self.events.get_or_init(|| bus.clone());
+    }
+
+    /// How many processes have run it, with this one.
+    pub(crate) fn starts(&self) -> u32 {
+        self.epoch
     }
 
     /// The application that it belongs to.
@@ -335,10 +351,20 @@ impl Checkpoint {
 
     fn write_snapshot(&self, plan: snapshot::Plan, before: Ticket) {
         let Some(running) = self.running.get() else { return };
+        let (time, started_micros) = (plan.header.time, self.world.clock.now_micros());
         // Where this snapshot is damaged, the one before and the log since then must say the same.
         let written = running.log.wait(before);
         let written = written.and_then(|()| snapshot::write(&*self.world.disk, &self.dir, self.epoch, plan));
         let written = written.and_then(|bytes| self.clean(running.keep).map(|()| bytes));
+        if let Some(bus) = self.events.get() {
+            let ended_micros = self.world.clock.now_micros();
+            let (bytes, failure) = match &written {
+                Ok(bytes) => (*bytes, None),
+                Err(error) => (0, Some(error.full_text())),
+            };
+            let info = CheckpointInfo { time, started_micros, ended_micros, bytes, failure };
+            bus.post(Event::CheckpointCompleted(info));
+        }
         let mut inner = lock(&running.inner);
         inner.snapshotting = false;
         match written {

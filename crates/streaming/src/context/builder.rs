@@ -9,11 +9,13 @@ use std::time::Duration;
 use waterclock_base::world::Clock;
 use waterclock_base::world::World;
 use waterclock_base::{
-    BackpressurePid, BatchTime, Durability, Error, FailurePolicy, Result, Settings, SparkRules, millis,
+    BackpressurePid, BatchTime, Durability, Error, FailurePolicy, Result, Settings, SparkRules, Watcher,
+    millis,
 };
 use waterclock_engine::{Engine, Executor};
 
 use super::StreamingContext;
+use super::watch::prepare;
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Printer};
 use crate::listen::{Bus, Progress};
@@ -34,6 +36,7 @@ pub struct Builder {
     parallelism: Option<usize>,
     executor: Option<Arc<dyn Executor>>,
     printer: Printer,
+    watchers: Vec<Arc<dyn Watcher>>,
     /// Whether it goes on from the checkpoint that it finds.
     resumes: bool,
     /// The batch that is only to be run again, to compare.
@@ -50,6 +53,7 @@ impl Builder {
             parallelism: None,
             executor: None,
             printer: Arc::new(Mutex::new(std::io::stdout())),
+            watchers: Vec::new(),
             resumes: false,
             replays: None,
         }
@@ -345,12 +349,24 @@ impl Builder {
         self
     }
 
+    /// Completed batches that [`status`](StreamingContext::status) keeps (default 1,000).
+    pub fn retained_batches(mut self, batches: usize) -> Self {
+        self.settings.retained_batches = batches;
+        self
+    }
+
+    /// Has the context watched for as long as it runs, as by a page.
+    pub fn watch(mut self, watcher: impl Watcher) -> Self {
+        self.watchers.push(Arc::new(watcher));
+        self
+    }
+
     /// Makes the context. Its worker threads start now, batches with
     /// [`start`](StreamingContext::start).
     ///
     /// # Errors
     /// [`Error::Duration`] or [`Error::Setting`] for a setting that can't be used; [`Error::Outside`] when
-    /// the checkpoint directory can't be made.
+    /// the checkpoint directory can't be made; what a [watcher](Self::watch) says that can't begin.
     pub fn build(mut self) -> Result<StreamingContext> {
         self.settings.default_parallelism = self.parallelism.unwrap_or(self.settings.threads);
         check(&self.settings)?;
@@ -380,7 +396,7 @@ impl Builder {
         if let Some(checkpoint) = checkpoint {
             graph.set_checkpoint(checkpoint, self.resumes);
         }
-        Ok(StreamingContext::from_graph(graph))
+        Ok(StreamingContext::from_graph(graph, prepare(self.watchers)?))
     }
 }
 

@@ -6,6 +6,7 @@ mod replay;
 mod resume;
 mod start;
 mod stop;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, BoxError, Listener, Result, Settings, Status, millis};
+use waterclock_base::{BatchTime, BoxError, Listener, Result, Settings, Status, Watcher, millis};
 use waterclock_engine::Engine;
 
 use crate::batch::Waiters;
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) waiters: Arc<Waiters>,
     /// A stop has come so far that no source takes in data any more.
     pub(crate) sources_stopped: AtomicBool,
+    watchers: Vec<Arc<dyn Watcher>>,
     life: Mutex<Life>,
     running: Mutex<Option<start::Running>>,
 }
@@ -124,12 +126,13 @@ impl StreamingContext {
         replay::created("get_or_create", builder, create)
     }
 
-    pub(crate) fn from_graph(graph: Arc<Graph>) -> Self {
+    pub(crate) fn from_graph(graph: Arc<Graph>, watchers: Vec<Arc<dyn Watcher>>) -> Self {
         let life = Life { state: ContextState::Initialized, stopping: false };
         let inner = Inner {
             graph,
             waiters: Arc::default(),
             sources_stopped: AtomicBool::new(false),
+            watchers,
             life: Mutex::new(life),
             running: Mutex::default(),
         };
@@ -153,13 +156,7 @@ impl StreamingContext {
 
     /// How it is doing.
     pub fn status(&self) -> Status {
-        let mut status = self.inner.graph.bus.progress().snapshot();
-        let (settings, memory) = (self.settings(), self.engine().memory());
-        status.app_name = settings.app_name.clone();
-        status.batch_interval_ms = u64::try_from(settings.batch_interval.as_millis()).unwrap_or(u64::MAX);
-        status.memory_used = memory.used() + self.inner.graph.received.used();
-        status.spilled_bytes = memory.spilled();
-        status
+        self.inner.graph.status()
     }
 
     /// Whether every operation so far was possible.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waterclock_base::world::at_point;
-use waterclock_base::{BatchInfo, BatchInterval, BatchTime, Error, InputInfo, Result, Schema, StreamId};
+use waterclock_base::{
+    BatchInfo, BatchInterval, BatchOrigin, BatchPhases, BatchTime, Error, InputInfo, Result, Schema, StreamId,
+};
 
 use crate::batch::Keeper;
 use crate::block::BlockLog;
@@ -32,6 +34,11 @@ impl Beginning {
         Beginning { zero, from: zero, resumed: false, ended: zero, redo: Vec::new() }
     }
 
+    /// How many batches are still to be run.
+    pub(super) fn redo_count(&self) -> usize {
+        self.redo.len()
+    }
+
     /// The batches that are still to be run.
     pub(super) fn redo(&self, names: &Names, now_micros: i64) -> Vec<BatchInfo> {
         let info = |cut: &Descriptor| BatchInfo {
@@ -49,6 +56,8 @@ impl Beginning {
             started_micros: None,
             ended_micros: None,
             outputs: Vec::new(),
+            origin: BatchOrigin::Redone,
+            phases: BatchPhases::default(),
         };
         self.redo.iter().map(info).collect()
     }

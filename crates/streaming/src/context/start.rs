@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, Weak};
 
 use waterclock_base::world::{at_point, lock};
-use waterclock_base::{BatchInterval, BatchTime, Error, Event, Result};
+use waterclock_base::{BatchInterval, BatchTime, Error, Event, RecoveryInfo, Result};
 
 use super::resume::{self, Beginning};
 use super::{ContextState, Inner, Stop, StreamingContext};
@@ -49,6 +49,7 @@ impl StreamingContext {
             Ok(running) => {
                 *lock(&self.inner.running) = Some(running);
                 life.state = ContextState::Active;
+                self.inner.begin_watching();
                 Ok(())
             }
             Err(error) => {
@@ -56,6 +57,7 @@ impl StreamingContext {
                 if self.settings().spark_rules.failed_start_stops {
                     life.state = ContextState::Stopped;
                     self.inner.graph.stop();
+                    self.inner.end_watching();
                     self.inner.waiters.stopped();
                 }
                 Err(error)
@@ -98,7 +100,7 @@ impl Inner {
         let graph = &self.graph;
         let clock = graph.engine.world().clock.clone();
         let interval = graph.settings.batch_interval;
-        let now = clock.now();
+        let (now, started_micros) = (clock.now(), clock.now_micros());
         let fresh = now.floor(interval, BatchTime::ZERO);
         let checkpoint = graph.checkpoint();
         let beginning = match &checkpoint {
@@ -109,10 +111,12 @@ impl Inner {
         graph.start(zero)?;
         let keeper = checkpoint.map(|checkpoint| resume::restore(graph, checkpoint, &beginning)).transpose();
         let keeper = keeper.inspect_err(|_| graph.reopen())?;
+        let restored_micros = clock.now_micros();
         if cfg!(panic = "abort") {
             tracing::warn!("this program is built with panic=abort: a panicking closure ends it");
         }
         graph.bus.start();
+        graph.bus.progress().begin(graph.show(), &graph.settings);
         let weak = Arc::downgrade(self);
         let stop = move || {
             if let Some(inner) = weak.upgrade() {
@@ -133,6 +137,17 @@ impl Inner {
             }
         }
         let missed = if beginning.resumed { self.pick_up(&runner, &beginning, now) } else { Vec::new() };
+        if let (true, Some(checkpoint)) = (beginning.resumed, graph.checkpoint()) {
+            graph.bus.post(Event::Recovered(RecoveryInfo {
+                application: checkpoint.application(),
+                starts: checkpoint.starts(),
+                ended: beginning.ended,
+                redone: beginning.redo_count(),
+                missed: missed.len(),
+                started_micros,
+                restored_micros,
+            }));
+        }
         let from = beginning.from;
         let generator = Generator::start(graph.clone(), runner.clone(), self.waiters.clone(), from, missed);
         Ok(Running { runner, generator })

@@ -106,7 +106,9 @@ impl Inner {
         }
         release_process(self);
         self.graph.stop();
+        self.graph.bus.progress().end();
         lock(&self.life).state = ContextState::Stopped;
+        self.end_watching();
         self.waiters.stopped();
         in_time
     }

@@ -6,6 +6,7 @@ mod names; // under which state, sources and outputs outlive the process
 mod node; // a stream, typed and erased
 mod output; // what runs for every batch
 mod remember; // how long datasets are kept, how far back they are asked for
+mod show; // as the status shows it
 mod source; // where batches get their input
 mod state; // what a stream keeps from batch to batch
 mod validate; // what must hold before it starts
@@ -222,6 +223,7 @@ impl Graph {
 
     /// Sets what outlives the process.
     pub(crate) fn set_checkpoint(&self, checkpoint: Arc<Checkpoint>, resumes: bool) {
+        checkpoint.tell(&self.bus);
         let mut state = self.state();
         state.checkpoint = Some(checkpoint);
         state.resumes = resumes;

@@ -106,6 +106,14 @@ impl OutputNode {
         self.id
     }
 
+    pub(crate) fn operator(&self) -> &'static str {
+        self.operator
+    }
+
+    pub(crate) fn site(&self) -> &'static Location<'static> {
+        self.site
+    }
+
     pub(crate) fn parent(&self) -> &Arc<dyn AnyNode> {
         &self.parent
     }

@@ -3,16 +3,21 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use waterclock_base::world::{JoinHandle, lock, spawn};
+use waterclock_base::world::{lock, spawn};
 use waterclock_base::{Event, Listener};
 
 use super::Progress;
+use super::owner::sign;
 
 /// Events that may wait; more are dropped and counted.
 const QUEUE: usize = 10_000;
+
+/// How long the end waits for listeners that are at work.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 thread_local! {
     static ON_BUS: Cell<bool> = const { Cell::new(false) };
@@ -23,17 +28,20 @@ pub(crate) fn on_listener_thread() -> bool {
     ON_BUS.get()
 }
 
-enum Message {
-    Event(Event),
-    Stop,
-}
-
 #[derive(Default)]
 struct Listeners {
     all: Mutex<Vec<(u64, Arc<dyn Listener>)>>,
     any: AtomicBool,
     next: AtomicU64,
-    dropped: AtomicU64,
+}
+
+/// The way to the thread that calls listeners.
+struct Queue {
+    sender: SyncSender<Event>,
+    /// Answers when that thread has ended.
+    ended: Receiver<()>,
+    /// Events that found no room since the last one that did.
+    missed: u64,
 }
 
 /// Hands events to the totals at once and to listeners in its own time. Handles are cheap to clone.
@@ -41,7 +49,7 @@ struct Listeners {
 pub(crate) struct Bus {
     progress: Arc<Progress>,
     listeners: Arc<Listeners>,
-    queue: Arc<Mutex<Option<(SyncSender<Message>, JoinHandle<()>)>>>,
+    queue: Arc<Mutex<Option<Queue>>>,
 }
 
 impl Bus {
@@ -50,7 +58,7 @@ impl Bus {
     }
 
     /// The running totals.
-    pub(crate) fn progress(&self) -> &Progress {
+    pub(crate) fn progress(&self) -> &Arc<Progress> {
         &self.progress
     }
 
@@ -64,22 +72,22 @@ impl Bus {
 
     /// Removes a listener.
     pub(crate) fn remove(&self, number: u64) {
-        lock(&self.listeners.all).retain(|(other, _)| *other != number);
+        let mut all = lock(&self.listeners.all);
+        all.retain(|(other, _)| *other != number);
+        self.listeners.any.store(!all.is_empty(), Ordering::Relaxed);
     }
 
     /// Something happened.
-    pub(crate) fn post(&self, event: Event) {
+    pub(crate) fn post(&self, mut event: Event) {
+        sign(&mut event);
         self.progress.take_in(&event);
         if !self.listeners.any.load(Ordering::Relaxed) {
             return;
         }
-        let queue = lock(&self.queue);
-        if let Some((sender, _)) = &*queue
-            && let Err(TrySendError::Full(_)) = sender.try_send(Message::Event(event))
-        {
-            // A listener that can't keep up loses events, not the stream its pace.
-            if self.listeners.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
-                tracing::warn!("listeners are too slow: events are dropped");
+        if let Some(queue) = &mut *lock(&self.queue) {
+            let missed = queue.send(event);
+            if missed > 0 {
+                self.progress.dropped_events(missed);
             }
         }
     }
@@ -87,24 +95,52 @@ impl Bus {
     /// Starts to call listeners.
     pub(crate) fn start(&self) {
         let (sender, receiver) = sync_channel(QUEUE);
+        let (tell_end, ended) = channel();
         let listeners = self.listeners.clone();
-        let thread = spawn("listeners", move || deliver(&receiver, &listeners));
-        *lock(&self.queue) = Some((sender, thread));
+        spawn("listeners", move || {
+            deliver(&receiver, &listeners);
+            // Nobody waits any more for a thread that took too long.
+            let _ = tell_end.send(());
+        });
+        *lock(&self.queue) = Some(Queue { sender, ended, missed: 0 });
     }
 
-    /// Delivers what waits, then ends. Later events reach nobody.
+    /// Delivers what waits, then ends. Later events reach nobody. A listener that hangs is left behind.
     pub(crate) fn stop(&self) {
-        if let Some((sender, thread)) = lock(&self.queue).take() {
-            // Both fail only when the thread is gone, which is what is wanted.
-            let _ = sender.send(Message::Stop);
-            let _ = thread.join();
+        let Some(Queue { sender, ended, .. }) = lock(&self.queue).take() else { return };
+        drop(sender);
+        if ended.recv_timeout(PATIENCE).is_err() {
+            tracing::error!("a listener did not come back; it is left behind");
         }
     }
 }
 
-fn deliver(receiver: &Receiver<Message>, listeners: &Listeners) {
+impl Queue {
+    /// Sends an event, or drops it where a listener can't keep up: it loses events, not the stream its pace. Tells
+    /// how many were dropped now.
+    fn send(&mut self, event: Event) -> u64 {
+        if self.missed > 0 {
+            let gap = Event::EventsDropped { events: self.missed };
+            if self.sender.try_send(gap).is_ok() {
+                self.missed = 0;
+            }
+        }
+        match self.sender.try_send(event) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => 0,
+            Err(TrySendError::Full(_)) => {
+                if self.missed == 0 {
+                    tracing::warn!("listeners are too slow: events are dropped");
+                }
+                self.missed += 1;
+                1
+            }
+        }
+    }
+}
+
+fn deliver(receiver: &Receiver<Event>, listeners: &Listeners) {
     ON_BUS.set(true);
-    while let Ok(Message::Event(event)) = receiver.recv() {
+    while let Ok(event) = receiver.recv() {
         let all = lock(&listeners.all).clone();
         for (_, listener) in all {
             if catch_unwind(AssertUnwindSafe(|| listener.on_event(&event))).is_err() {

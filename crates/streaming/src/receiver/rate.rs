@@ -135,7 +135,7 @@ impl PidEstimator {
 
 #[cfg(test)]
 mod tests {
-    use waterclock_base::{BatchInterval, BatchTime, InputInfo};
+    use waterclock_base::{BatchInterval, BatchOrigin, BatchPhases, BatchTime, InputInfo};
 
     use super::*;
 
@@ -280,6 +280,8 @@ mod tests {
             started_micros: Some(end - 10_000),
             ended_micros: Some(end),
             outputs: Vec::new(),
+            origin: BatchOrigin::Ticked,
+            phases: BatchPhases::default(),
         };
         let mut pid = pid(1.0, 0.0, 0.0, 10.0);
         assert_eq!(pid.after_batch(StreamId(3), &batch(20_000)), None);

@@ -29,7 +29,13 @@ use crate::graph::{BatchCx, Cut, SavedBatch, SavedInput, Source};
 /// ssc.stop(Stop::Now)?;
 /// # Ok::<(), waterclock_base::Error>(())
 /// ```
-pub struct RddQueue<T: Data>(Arc<Mutex<VecDeque<Rdd<T>>>>);
+pub struct RddQueue<T: Data>(Arc<Mutex<VecDeque<Queued<T>>>>);
+
+/// A dataset, and how many records it has where that is known.
+struct Queued<T: Data> {
+    rdd: Rdd<T>,
+    records: u64,
+}
 
 impl<T: Data> Clone for RddQueue<T> {
     fn clone(&self) -> Self {
@@ -51,7 +57,7 @@ impl<T: Data> RddQueue<T> {
 
     /// Adds a dataset at the end.
     pub fn push(&self, rdd: Rdd<T>) {
-        lock(&self.0).push_back(rdd);
+        lock(&self.0).push_back(Queued { rdd, records: 0 });
     }
 
     /// How many datasets wait.
@@ -120,7 +126,9 @@ impl StreamingContext {
         let queue = RddQueue::new();
         let partitions = self.settings().default_parallelism;
         for batch in batches {
-            queue.push(self.engine().parallelize(batch, partitions));
+            let records = batch.len() as u64;
+            let rdd = self.engine().parallelize(batch, partitions);
+            lock(&queue.0).push_back(Queued { rdd, records });
         }
         self.queue_stream_with(&queue, QueueOptions::new())
     }
@@ -162,11 +170,13 @@ impl<T: Data> Default for Taken<T> {
 }
 
 impl<T: Data> QueueSource<T> {
-    /// Takes up to so many datasets out of the queue.
-    fn take(&self, most: usize) -> Vec<Rdd<T>> {
+    /// Takes up to so many datasets out of the queue; and how many records they have, as far as that is known.
+    fn take(&self, most: usize) -> (Vec<Rdd<T>>, u64) {
         let mut queue = lock(&self.queue.0);
         let count = most.min(queue.len());
-        queue.drain(..count).collect()
+        let taken: Vec<Queued<T>> = queue.drain(..count).collect();
+        let records = taken.iter().map(|queued| queued.records).sum();
+        (taken.into_iter().map(|queued| queued.rdd).collect(), records)
     }
 
     fn united(&self, taken: &[Rdd<T>]) -> Rdd<T> {
@@ -192,14 +202,14 @@ impl<T: Data> Source for QueueSource<T> {
 
     /// The range is how many had been taken before, and how many the batch takes.
     fn cut(&self, interval: BatchInterval) -> Cut {
-        let rdds = self.take(if self.options.one_at_a_time { 1 } else { usize::MAX });
+        let (rdds, records) = self.take(if self.options.one_at_a_time { 1 } else { usize::MAX });
         let mut taken = lock(&self.taken);
         let mut range = Vec::new();
         // Numbers can always be written.
         let _ = encode(&(taken.count, rdds.len() as u64), &mut range);
         taken.count += rdds.len() as u64;
         taken.batches.insert(interval.to, self.united(&rdds));
-        Cut { info: InputInfo { stream: self.id, records: 0, description: String::new() }, range }
+        Cut { info: InputInfo { stream: self.id, records, description: String::new() }, range }
     }
 
     fn position(&self) -> Vec<u8> {
@@ -215,7 +225,7 @@ impl<T: Data> Source for QueueSource<T> {
             let mut range = *range;
             let (begin, count): (u64, u64) = decode(&mut range)?;
             self.take(usize::try_from(begin.saturating_sub(at)).unwrap_or(usize::MAX));
-            let rdds = self.take(usize::try_from(count).unwrap_or(usize::MAX));
+            let (rdds, _) = self.take(usize::try_from(count).unwrap_or(usize::MAX));
             at = begin + count;
             let before = taken.batches.remove(time);
             let all: Vec<Rdd<T>> = before.into_iter().chain(rdds).collect();

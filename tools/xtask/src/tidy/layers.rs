@@ -26,6 +26,7 @@ const LAYERS: &[Layers] = &[
             "key_group",
             "schema",
             "text_form",
+            "columns",
             "event",
             "status",
             "world",
@@ -69,6 +70,10 @@ const LAYERS: &[Layers] = &[
             "source",
             "testing",
         ],
+    },
+    Layers {
+        sources: "crates/waterclock-ui/src/",
+        order: &["error", "assets", "door", "live", "rest", "metrics", "routes", "connection", "page"],
     },
     Layers {
         sources: "crates/waterclock-postgres/src/",

@@ -6,6 +6,7 @@ mod foreach_partition; // a closure of the program for each partition
 mod foreach_rdd; // a closure of the program
 mod print; // on standard output
 mod register; // nowhere: computed, that is all
+mod show; // for whoever looks at the status
 mod write_to; // a sink of a connector
 
 use std::panic::Location;

@@ -1,0 +1,37 @@
+//! Who looks at a context while it runs: a page, a progress line.
+
+use std::sync::Arc;
+
+use super::Status;
+use crate::error::Result;
+use crate::event::Listener;
+
+/// A context, as whoever watches it sees it. It may have stopped; then it stays as it was.
+pub trait Watched: Send + Sync + 'static {
+    /// How it is doing.
+    fn status(&self) -> Status;
+
+    /// Has the listener called for everything that happens from now on.
+    fn listen(&self, listener: Arc<dyn Listener>);
+}
+
+/// Something that watches a context for as long as it runs.
+///
+/// # Contract
+/// 1. `prepare` is called once, when the context is made: what can't work is to be told then.
+/// 2. `begin` is called when the context starts; not where that fails.
+/// 3. `end` is called once, when the context has stopped or is let go of, with or without a begin, and returns
+///    soon.
+pub trait Watcher: Send + Sync + 'static {
+    /// Makes ready what may fail.
+    ///
+    /// # Errors
+    /// Whatever makes it impossible to watch: the context is then not made.
+    fn prepare(&self) -> Result<()>;
+
+    /// Begins to watch.
+    fn begin(&self, watched: Arc<dyn Watched>);
+
+    /// Ends.
+    fn end(&self);
+}

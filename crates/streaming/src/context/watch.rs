@@ -1,0 +1,69 @@
+//! Whoever watches a context: what they see of it, and when they begin and end.
+
+use std::sync::{Arc, Weak};
+
+use waterclock_base::{Listener, Status, Watched, Watcher};
+
+use super::Inner;
+use crate::graph::Graph;
+
+/// What a watcher holds: it does not keep the context from ending.
+struct Seen {
+    inner: Weak<Inner>,
+    graph: Arc<Graph>,
+}
+
+impl Watched for Seen {
+    fn status(&self) -> Status {
+        self.graph.status()
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>) {
+        if self.inner.strong_count() > 0 {
+            self.graph.bus.add(listener);
+        }
+    }
+}
+
+impl Graph {
+    /// How the context is doing.
+    pub(crate) fn status(&self) -> Status {
+        let (settings, memory) = (&self.settings, self.engine.memory());
+        let mut status = self.bus.progress().snapshot(settings, self.engine.world().clock.now_micros());
+        status.app_name = settings.app_name.clone();
+        status.batch_interval_ms = u64::try_from(settings.batch_interval.as_millis()).unwrap_or(u64::MAX);
+        status.memory_used = memory.used() + self.received.used();
+        status.memory_budget = settings.memory_budget;
+        status.spilled_bytes = memory.spilled();
+        status.states = self.states();
+        let dir = self.checkpoint().map(|checkpoint| checkpoint.dir().display().to_string());
+        status.checkpoint = status.checkpoint.zip(dir).map(|(mut checkpoint, dir)| {
+            checkpoint.dir = dir;
+            checkpoint
+        });
+        status.settings = settings.shown();
+        status
+    }
+}
+
+impl Inner {
+    pub(super) fn begin_watching(self: &Arc<Self>) {
+        let seen = Arc::new(Seen { inner: Arc::downgrade(self), graph: self.graph.clone() });
+        self.watchers.iter().for_each(|watcher| watcher.begin(seen.clone()));
+    }
+
+    pub(super) fn end_watching(&self) {
+        self.watchers.iter().for_each(|watcher| watcher.end());
+    }
+}
+
+/// Those that a builder was given, ready to begin.
+pub(super) fn prepare(watchers: Vec<Arc<dyn Watcher>>) -> waterclock_base::Result<Vec<Arc<dyn Watcher>>> {
+    for (ready, watcher) in watchers.iter().enumerate() {
+        if let Err(error) = watcher.prepare() {
+            watchers[..ready].iter().for_each(|watcher| watcher.end());
+            return Err(error);
+        }
+    }
+    Ok(watchers)
+}

@@ -1,0 +1,124 @@
+//! The batches that are on their way or over, with the work done for each.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use waterclock_base::{
+    BatchInfo, BatchStatus, BatchTime, JobId, JobInfo, JobStatus, OutputInfo, StageInfo, StageStatus,
+    TaskInfo,
+};
+
+/// Jobs of a batch, and stages of a job, that are kept.
+const WORK: usize = 100;
+
+/// Batches by how far they are.
+#[derive(Default)]
+pub(super) struct Batches {
+    retained: usize,
+    outputs: usize,
+    on_way: BTreeMap<BatchTime, BatchStatus>,
+    /// The batches of the jobs that run.
+    jobs: HashMap<JobId, BatchTime>,
+    /// Newest first.
+    completed: VecDeque<Arc<BatchStatus>>,
+}
+
+impl Batches {
+    /// From now on so many outputs are expected, and so many batches kept.
+    pub(super) fn begin(&mut self, outputs: usize, retained: usize) {
+        (self.outputs, self.retained) = (outputs, retained);
+    }
+
+    /// A batch was formed, or began.
+    pub(super) fn note(&mut self, info: &BatchInfo) {
+        match self.on_way.get_mut(&info.time()) {
+            Some(batch) => batch.info = info.clone(),
+            None => drop(self.on_way.insert(info.time(), BatchStatus::new(info.clone(), self.outputs))),
+        }
+    }
+
+    /// A batch is over.
+    pub(super) fn complete(&mut self, info: &BatchInfo) -> Arc<BatchStatus> {
+        let known = self.on_way.remove(&info.time());
+        let mut batch = known.unwrap_or_else(|| BatchStatus::new(info.clone(), self.outputs));
+        batch.info = info.clone();
+        // A job that was given up never tells its end.
+        for job in &batch.jobs {
+            self.jobs.remove(&job.info.id);
+        }
+        let batch = Arc::new(batch);
+        self.completed.push_front(batch.clone());
+        self.completed.truncate(self.retained);
+        batch
+    }
+
+    /// The waiting batches will never run.
+    pub(super) fn clear(&mut self) {
+        self.on_way.clear();
+        self.jobs.clear();
+    }
+
+    pub(super) fn output(&mut self, info: &OutputInfo) {
+        let Some(batch) = self.on_way.get_mut(&info.time) else { return };
+        match batch.info.outputs.iter_mut().find(|known| known.id == info.id) {
+            Some(known) => *known = info.clone(),
+            None => batch.info.outputs.push(info.clone()),
+        }
+    }
+
+    pub(super) fn job_started(&mut self, info: &JobInfo) {
+        let Some(owner) = info.owner else { return };
+        let Some(batch) = self.on_way.get_mut(&owner.time) else { return };
+        if batch.jobs.len() >= WORK {
+            batch.more_jobs += 1;
+            return;
+        }
+        batch.jobs.push(JobStatus { info: info.clone(), stages: Vec::new(), more_stages: 0 });
+        self.jobs.insert(info.id, owner.time);
+    }
+
+    pub(super) fn job_completed(&mut self, info: &JobInfo) {
+        if let Some(job) = self.job(info.id) {
+            job.info = info.clone();
+        }
+        self.jobs.remove(&info.id);
+    }
+
+    pub(super) fn stage(&mut self, info: &StageInfo) {
+        let Some(job) = self.job(info.job) else { return };
+        if let Some(known) = job.stages.iter_mut().rev().find(|known| known.info.id == info.id) {
+            known.info = info.clone();
+        } else if job.stages.len() < WORK {
+            job.stages.push(StageStatus { info: info.clone(), finished_tasks: 0, failure: None });
+        } else {
+            job.more_stages += 1;
+        }
+    }
+
+    pub(super) fn task(&mut self, info: &TaskInfo) {
+        let Some(job) = self.job(info.id.job) else { return };
+        let Some(stage) = job.stages.iter_mut().rev().find(|stage| stage.info.id == info.id.stage) else {
+            return;
+        };
+        match &info.failure {
+            None => stage.finished_tasks += 1,
+            Some(why) => drop(stage.failure.get_or_insert_with(|| why.clone())),
+        }
+    }
+
+    fn job(&mut self, id: JobId) -> Option<&mut JobStatus> {
+        let batch = self.on_way.get_mut(self.jobs.get(&id)?)?;
+        batch.jobs.iter_mut().rev().find(|job| job.info.id == id)
+    }
+
+    /// The batches that wait, then those that run: oldest first.
+    pub(super) fn on_way(&self) -> (Vec<Arc<BatchStatus>>, Vec<Arc<BatchStatus>>) {
+        let all = self.on_way.values().map(|batch| Arc::new(batch.clone()));
+        all.partition(|batch| batch.info.started_micros.is_none())
+    }
+
+    /// The newest that are over, newest first.
+    pub(super) fn completed(&self) -> Vec<Arc<BatchStatus>> {
+        self.completed.iter().cloned().collect()
+    }
+}

@@ -1,0 +1,92 @@
+//! Whether a context keeps up with its input, and what holds it back if not. Pure.
+
+use std::collections::HashMap;
+
+use waterclock_base::{BatchStatus, Health, JobStatus};
+
+/// Completed batches that are looked at.
+const LATEST: usize = 10;
+
+/// Fewer say nothing about how long batches take.
+const ENOUGH: usize = 5;
+
+/// A batch may be this late, whatever the interval: threads are not always run at once.
+const GRACE_MICROS: i64 = 200_000;
+
+/// Judges by the batches on their way, oldest first, and those that are over, newest first.
+pub(super) fn judge<'b>(
+    interval_micros: i64,
+    now_micros: i64,
+    on_way: impl Iterator<Item = &'b BatchStatus> + Clone,
+    completed: impl Iterator<Item = &'b BatchStatus>,
+) -> Health {
+    let completed: Vec<&BatchStatus> = completed.take(LATEST).collect();
+    let waiting = on_way.clone().filter(|batch| batch.info.started_micros.is_none()).count();
+    let oldest = on_way.clone().map(|batch| now_micros - batch.info.submitted_micros).max();
+    let late = oldest.filter(|&late| late > (2 * interval_micros).max(interval_micros + GRACE_MICROS));
+    let (took, lasted) = times(&completed);
+    let why = match late {
+        Some(late) if waiting > 0 => {
+            format!("{waiting} batches wait, the oldest one for {}", seconds(late))
+        }
+        Some(late) => format!("a batch is at work since {}", seconds(late)),
+        None if completed.len() >= ENOUGH && took > lasted => {
+            let each = completed.len() as i64;
+            format!(
+                "batches take {} on average, and come every {}",
+                seconds(took / each),
+                seconds(lasted / each)
+            )
+        }
+        None => return Health::default(),
+    };
+    let running = on_way.filter(|batch| batch.info.started_micros.is_some());
+    let (slowest_stage, share) = slowest(running.chain(completed), now_micros);
+    let mut health = Health::default();
+    (health.keeps_up, health.why, health.slowest_stage, health.share) = (false, why, slowest_stage, share);
+    health
+}
+
+/// What batches took together, and how much time they cover.
+fn times(batches: &[&BatchStatus]) -> (i64, i64) {
+    let took = batches.iter().filter_map(|batch| batch.info.processing_delay_micros()).sum();
+    let covered = |batch: &&BatchStatus| {
+        (batch.info.interval.to.as_millis() - batch.info.interval.from.as_millis()) * 1000
+    };
+    (took, batches.iter().map(covered).sum())
+}
+
+/// The stage that takes the longest, and its share of all: or the output that does outside of any stage.
+fn slowest<'b>(batches: impl Iterator<Item = &'b BatchStatus>, now: i64) -> (Option<String>, f64) {
+    let (mut all, mut by_name) = (0, HashMap::<String, i64>::new());
+    for batch in batches {
+        let since = |started: Option<i64>, ended: Option<i64>| ended.unwrap_or(now) - started.unwrap_or(now);
+        all += since(batch.info.started_micros, batch.info.ended_micros);
+        for stage in batch.jobs.iter().flat_map(|job| &job.stages) {
+            let name = format!("{} at {}", stage.info.operator, stage.info.site);
+            *by_name.entry(name).or_default() +=
+                since(Some(stage.info.started_micros), stage.info.ended_micros);
+        }
+        for output in &batch.info.outputs {
+            let of_job = |job: &JobStatus| since(Some(job.info.started_micros), job.info.ended_micros);
+            let in_jobs: i64 = batch.jobs_of(output.id).map(of_job).sum();
+            let outside = since(output.started_micros, output.ended_micros) - in_jobs;
+            *by_name.entry(format!("{}, outside of its jobs", output.name)).or_default() += outside.max(0);
+        }
+    }
+    // By name where they are equal, so that the answer does not change from look to look.
+    let longest = by_name.into_iter().max_by(|(a, x), (b, y)| x.cmp(y).then_with(|| b.cmp(a)));
+    match longest.filter(|(_, micros)| *micros > 0 && all > 0) {
+        Some((name, micros)) => (Some(name), (micros as f64 / all as f64).min(1.0)),
+        None => (None, 0.0),
+    }
+}
+
+fn seconds(micros: i64) -> String {
+    let micros = micros.max(0);
+    if micros < 1_000_000 {
+        format!("{:.1} ms", micros as f64 / 1e3)
+    } else {
+        format!("{:.1} s", micros as f64 / 1e6)
+    }
+}

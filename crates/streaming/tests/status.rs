@@ -1,0 +1,292 @@
+//! Goal: the status tells the truth, all of it at the same moment, and stays bounded.
+//! Method: small programs under virtual time; what is expected is written out.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod common;
+
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use common::{SECOND, ear};
+use waterclock_base::world::lock;
+use waterclock_base::{BatchOrigin, BatchTime, Event, Status};
+use waterclock_streaming::testing::{self, manual, manual_context};
+use waterclock_streaming::{Stop, StreamingContext};
+
+/// T-154: of four batches each is submitted, begins and ends; delays are known as far as they have passed; each has
+/// one record; times increase.
+#[test]
+fn four_batches_are_told_one_after_the_other() {
+    let (ssc, clock) = manual_context("four", SECOND).unwrap();
+    let heard = ear(&ssc);
+    ssc.queue_stream((0..4).map(|n| vec![n])).register();
+    ssc.start().unwrap();
+    clock.advance_batches(4);
+    ssc.stop(Stop::Now).unwrap();
+    let heard = lock(&heard);
+    let (mut submitted, mut started, mut completed) = (Vec::new(), Vec::new(), Vec::new());
+    for event in heard.iter() {
+        match event {
+            Event::BatchSubmitted(batch) => {
+                assert!(batch.scheduling_delay_micros().is_none() && batch.total_delay_micros().is_none());
+                submitted.push((batch.time(), batch.records()));
+            }
+            Event::BatchStarted(batch) => {
+                assert!(
+                    batch.scheduling_delay_micros() >= Some(0) && batch.processing_delay_micros().is_none()
+                );
+                started.push((batch.time(), batch.records()));
+            }
+            Event::BatchCompleted(batch) => {
+                assert!(batch.processing_delay_micros() >= Some(0) && batch.total_delay_micros() >= Some(0));
+                completed.push((batch.time(), batch.records()));
+            }
+            _ => {}
+        }
+    }
+    let expected: Vec<_> = (1..=4).map(|n| (BatchTime::from_millis(n * 1000), 1)).collect();
+    assert_eq!((&submitted, &started, &completed), (&expected, &expected, &expected));
+}
+
+fn failures(failing: [bool; 3]) -> Vec<(usize, Option<String>)> {
+    let (ssc, clock) = manual_context("outputs", SECOND).unwrap();
+    let heard = ear(&ssc);
+    let input = ssc.queue_stream(vec![vec![1]]);
+    for fails in failing {
+        input.foreach_rdd(move |_, _| if fails { Err("this one fails".into()) } else { Ok(()) });
+    }
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    ssc.stop(Stop::Now).unwrap();
+    let heard = lock(&heard);
+    let started = heard.iter().filter_map(|event| match event {
+        Event::OutputOperationStarted(output) => Some(output.id.0),
+        _ => None,
+    });
+    assert_eq!(started.collect::<Vec<_>>(), [0, 1, 2]);
+    let completed = heard.iter().filter_map(|event| match event {
+        Event::OutputOperationCompleted(output) => Some((output.id.0, output.failure.clone())),
+        _ => None,
+    });
+    completed.collect()
+}
+
+/// T-156: outputs are told with their numbers. T-158: those that succeed have no reason of failure.
+#[test]
+fn outputs_are_numbered_and_succeed_without_a_reason() {
+    assert_eq!(failures([false; 3]), [(0, None), (1, None), (2, None)]);
+}
+
+/// T-160: each output that fails says why.
+#[test]
+fn each_failed_output_says_why() {
+    let told = failures([true, true, false]);
+    let says = |n: usize| told[n].1.as_ref().is_some_and(|why| why.contains("this one fails"));
+    assert!(says(0) && says(1) && told[2].1.is_none(), "{told:?}");
+}
+
+/// T-161: after the stop nothing is told any more.
+#[test]
+fn nothing_is_told_after_the_end() {
+    let (ssc, clock) = manual_context("end", SECOND).unwrap();
+    let heard = ear(&ssc);
+    ssc.queue_stream(vec![vec![1]]).register();
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    ssc.stop(Stop::Now).unwrap();
+    let before = lock(&heard).len();
+    ssc.engine().tell(Event::Warning { text: "late".into() });
+    assert_eq!(lock(&heard).len(), before);
+}
+
+/// A slow listener loses events, and hears how many; the batches go on.
+#[test]
+fn a_slow_listener_loses_events_and_is_told_so() {
+    let (ssc, clock) = manual_context("slow", SECOND).unwrap();
+    let (release, released) = mpsc::channel::<()>();
+    let (released, lost) = (Mutex::new(released), std::sync::Arc::new(Mutex::new(0)));
+    let counted = lost.clone();
+    ssc.add_listener(move |event: &Event| match event {
+        Event::StreamingStarted { .. } => drop(lock(&released).recv()),
+        Event::EventsDropped { events } => *lock(&counted) += events,
+        _ => {}
+    });
+    ssc.queue_stream(vec![vec![1]]).register();
+    ssc.start().unwrap();
+    for _ in 0..12_000 {
+        ssc.engine().tell(Event::Warning { text: String::new() });
+    }
+    clock.advance_batches(3);
+    let status = ssc.status();
+    assert_eq!(status.completed_batches, 3);
+    assert!(status.dropped_events >= 2_000, "{}", status.dropped_events);
+    release.send(()).unwrap();
+    // The gap is told in front of the next event that finds room.
+    common::eventually("the gap is told", || {
+        ssc.engine().tell(Event::Warning { text: String::new() });
+        *lock(&lost) > 0
+    });
+    ssc.stop(Stop::Now).unwrap();
+    assert!(*lock(&lost) >= status.dropped_events);
+}
+
+fn counting(builder: waterclock_streaming::Builder, batches: u32) -> (StreamingContext, Status) {
+    let (ssc, clock) = manual(builder.batch_interval(SECOND)).unwrap();
+    let words = ssc.queue_stream((0..batches).map(|_| vec!["to", "be", "or", "not", "to", "be"]));
+    let counts =
+        words.named("words").map(|word| (word.to_owned(), 1u64)).reduce_by_key(|a, b| a + b).named("counts");
+    let totals =
+        counts.update_state_by_key(|new, old: Option<u64>| Some(old.unwrap_or(0) + new.iter().sum::<u64>()));
+    totals.named("totals").show("totals");
+    ssc.start().unwrap();
+    clock.advance_batches(batches);
+    let status = ssc.status();
+    (ssc, status)
+}
+
+/// T-269: every event changes lists and totals; records count as received when a batch is formed and as processed when
+/// it has ended.
+#[test]
+fn the_status_has_batches_jobs_stages_and_operators() {
+    let (ssc, status) = counting(StreamingContext::builder("status").threads(2), 3);
+    assert_eq!((status.completed_batches, status.failed_batches), (3, 0));
+    assert_eq!((status.received_records, status.processed_records), (18, 18));
+    assert_eq!(status.inputs[0].name, "words");
+    assert_eq!((status.inputs[0].records, status.inputs[0].records_per_second), (18, 6.0));
+    let newest = &status.completed[0];
+    assert_eq!((newest.info.time(), newest.info.origin), (BatchTime::from_millis(3000), BatchOrigin::Ticked));
+    assert_eq!((newest.info.outputs.len(), newest.total_outputs), (1, 1));
+    let jobs: Vec<_> = newest.jobs_of(newest.info.outputs[0].id).collect();
+    // `take` asks the first partition, then the others.
+    assert_eq!(jobs.len(), 2);
+    assert!(jobs[0].info.ended_micros.is_some() && jobs[0].info.failure.is_none());
+    let stages: Vec<_> = jobs[0].stages.iter().map(|stage| &*stage.info.operator).collect();
+    assert_eq!(stages, ["reduce_by_key", "update_state_by_key", "take"]);
+    assert!(jobs[0].stages.iter().all(|stage| stage.info.ended_micros.is_some() && stage.finished_tasks > 0));
+    assert_eq!(jobs[0].stages[1].info.after, [jobs[0].stages[0].info.id]);
+    assert_eq!((status.states[0].name.as_str(), status.states[0].keys), ("totals", 4));
+    assert!(status.states[0].bytes > 100);
+    assert!(status.health.keeps_up, "{:?}", status.health);
+    let names: Vec<_> = status.graph.streams.iter().map(|stream| &*stream.operator).collect();
+    assert_eq!(names, ["queue_stream", "map", "reduce_by_key", "update_state_by_key"]);
+    assert_eq!(status.graph.outputs[0].name, "show totals");
+    assert!(status.settings.iter().any(|(name, value)| name == "threads" && value == "2"));
+    ssc.stop(Stop::Now).unwrap();
+    assert!(ssc.status().stopped);
+}
+
+/// What is shown is a table, and a chart where it has numbers.
+#[test]
+fn shown_streams_are_tables_and_charts() {
+    let (ssc, status) = counting(StreamingContext::builder("shown"), 2);
+    let shown = &status.results[0];
+    assert_eq!((&*shown.name, shown.time, shown.more), ("totals", Some(BatchTime::from_millis(2000)), false));
+    let mut rows = shown.rows.clone();
+    rows.sort();
+    let expected = [["be", "4"], ["not", "2"], ["or", "2"], ["to", "4"]];
+    assert_eq!(rows, expected.map(|row| row.map(str::to_owned).to_vec()));
+    assert_eq!(shown.history.len(), 2);
+    assert_eq!(shown.history[1].values[0].1, 4.0);
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// A batch of which one output fails is shown nowhere.
+#[test]
+fn results_of_a_failed_batch_are_not_shown() {
+    let (ssc, clock) = manual_context("failed", SECOND).unwrap();
+    let input = ssc.queue_stream(vec![vec![1], vec![2]]);
+    input.show("numbers");
+    input.foreach_rdd(|_, time| if time.as_millis() == 2000 { Err("no".into()) } else { Ok(()) });
+    ssc.start().unwrap();
+    clock.advance_batches(2);
+    let status = ssc.status();
+    assert_eq!(status.results[0].rows, [["1".to_owned()]]);
+    assert_eq!((status.failed_batches, status.skipped_records), (1, 1));
+    assert!(status.completed[0].first_failure().unwrap().contains("no"));
+    assert!(status.notices[0].text.contains("no"), "{:?}", status.notices);
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// T-270: lists are bounded while totals go on. T-272: nothing is left of batches that are over, after twice the limit.
+#[test]
+fn lists_are_bounded_while_totals_go_on() {
+    let (ssc, status) = counting(StreamingContext::builder("bounded").retained_batches(5), 12);
+    assert_eq!((status.completed.len(), status.completed_batches), (5, 12));
+    assert_eq!(status.completed[0].info.time(), BatchTime::from_millis(12_000));
+    assert_eq!((status.waiting.len(), status.running.len()), (0, 0));
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// A stage that fails shows how often its tasks were tried, and why.
+#[test]
+fn a_failing_stage_is_named() {
+    let (ssc, clock) =
+        manual(StreamingContext::builder("failing").batch_interval(SECOND).task_attempts(2)).unwrap();
+    let input = ssc.queue_stream(vec![vec![1, 1]]);
+    let broken = input.map(|n: i32| if n == 1 { panic!("one is too many") } else { n });
+    broken.foreach_rdd(|rdd, _| rdd.collect().map(drop).map_err(Into::into));
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    let status = ssc.status();
+    let job = &status.completed[0].jobs[0];
+    assert!(job.info.failure.as_ref().unwrap().contains("one is too many"));
+    assert!(job.stages[0].failure.as_ref().unwrap().contains("one is too many"));
+    assert_eq!((job.stages[0].finished_tasks, job.stages[0].info.ended_micros), (0, None));
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// The status of a whole run is plain data.
+#[test]
+fn the_status_can_be_written_and_read() {
+    let (ssc, status) = counting(StreamingContext::builder("plain"), 2);
+    let text = serde_json::to_string(&status).unwrap();
+    assert_eq!(serde_json::from_str::<Status>(&text).unwrap(), status);
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// Batches that another process left are what they are: run again with the records that were logged, or formed for
+/// time in which nothing ran.
+#[test]
+fn batches_of_a_recovery_are_told_truthfully() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |start: i64, fails: bool, batches: u32| {
+        let (ssc, clock) = testing::get_or_create(dir.path(), BatchTime::from_millis(start), |builder| {
+            let ssc = builder.batch_interval(SECOND).build()?;
+            let input = ssc.queue_stream(vec![vec![1, 2], vec![3], vec![4]]).named("numbers");
+            input.foreach_rdd(move |_, _| if fails { Err("down".into()) } else { Ok(()) });
+            Ok(ssc)
+        })
+        .unwrap();
+        ssc.start().unwrap();
+        if fails {
+            clock.advance(SECOND);
+            assert!(ssc.await_termination_for(Duration::from_secs(20)).is_err());
+        } else {
+            clock.advance_batches(batches);
+        }
+        let status = ssc.status();
+        // Without an order: the log must be enough.
+        let _ = ssc.stop(Stop::Now);
+        status
+    };
+    run(0, true, 1);
+    let status = run(3000, false, 1);
+    let told = status
+        .completed
+        .iter()
+        .rev()
+        .map(|batch| (batch.info.time().as_millis(), batch.info.origin, batch.info.records()));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            (1000, BatchOrigin::Redone, 2),
+            (2000, BatchOrigin::CaughtUp, 1),
+            (3000, BatchOrigin::CaughtUp, 1),
+            (4000, BatchOrigin::Ticked, 0)
+        ]
+    );
+    let recovery = status.checkpoint.unwrap().recovery.unwrap();
+    assert_eq!((recovery.redone, recovery.missed, recovery.starts), (1, 2, 2));
+}
