@@ -91,7 +91,7 @@ fn what_a_process_has_read_must_stay() {
     assert!(matches!(run(copy.path(), 4000, 1), Err(Error::Checkpoint { .. })));
 }
 
-/// A log that a crash tore ends where it is torn, wherever that is in what was not synced.
+/// T-213: a log that a crash tore ends where it is torn, wherever that is in what was not synced.
 #[test]
 fn a_torn_end_is_gone_on_from() {
     let dir = tempfile::tempdir().unwrap();

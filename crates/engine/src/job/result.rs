@@ -187,7 +187,7 @@ impl<T: Record> Sink<T> for Hashing {
     }
 
     fn lend(&mut self, records: &[&T]) -> Step {
-        self.0 = records.iter().map(|record| key_hash(record)).fold(self.0, u64::wrapping_add);
+        self.0 = records.iter().map(key_hash).fold(self.0, u64::wrapping_add);
         Ok(())
     }
 }

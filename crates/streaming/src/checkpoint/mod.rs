@@ -370,6 +370,8 @@ impl Checkpoint {
             disk.remove_file(path).map_err(cannot)?;
         }
         at_point("mid-clean");
+        // A snapshot that comes back in a crash of the machine must find the log that goes on from it.
+        disk.sync_dir(&self.dir).map_err(cannot)?;
         for (_, path) in logs.iter().filter(|(place, _)| *place < oldest.next_log) {
             disk.remove_file(path).map_err(cannot)?;
         }
