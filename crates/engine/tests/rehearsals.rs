@@ -1,5 +1,4 @@
 //! The check of determinism. Method: jobs with a closure that is not, and with ones that are.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -10,7 +10,7 @@ const FAULTS: &[(Fault, u64, &str)] = &[
     (Fault::SkippedSync, 0, "and then"),
     (Fault::EffectBeforeLog, 0, "and then"),
     (Fault::AcknowledgedBeforeLog, 21, "were acknowledged, up to 31, and are gone"),
-    (Fault::CommittedBeforeOutput, 2, "was [] and should have been"),
+    (Fault::CommittedBeforeOutput, 2, "came in its place"),
     (Fault::LostKeyGroup, 0, "should have been"),
     (Fault::MissedOffByOne, 0, "there was no batch of"),
     (Fault::SkippedNameSync, 34, "no snapshot that it goes on from"),

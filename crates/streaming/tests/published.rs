@@ -77,8 +77,7 @@ fn run(dir: &Path, now: i64, batches: u32, factor: i32, shelf: &Batches, refuses
     clock.advance_batches(batches);
     ssc.stop(Stop::Now).unwrap();
     drop((ssc, clock));
-    let warnings = warnings.lock().unwrap().clone();
-    warnings
+    warnings.lock().unwrap().clone()
 }
 
 fn files(dir: &Path) -> String {

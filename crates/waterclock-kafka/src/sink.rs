@@ -175,7 +175,7 @@ impl<F> KafkaSink<F> {
         deadline: &Deadline,
     ) -> Result<(), KafkaError> {
         let failed = |doing| move |cause| self.cluster.failed(doing, cause);
-        let marks = writer.marks.with(time);
+        let marks = writer.marks.with(time, content(parts));
         at_point("kafka-before-begin");
         writer.producer.begin_transaction().map_err(failed("beginning a transaction"))?;
         for record in parts.iter().flatten() {
@@ -282,9 +282,25 @@ where
         }
     }
 
-    fn content_hash(&self, part: &Self::Part) -> u64 {
-        part.iter().map(key_hash).fold(0, u64::wrapping_add)
+    fn is_as_published(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<Option<bool>, BoxError> {
+        let State::Connected(writer) = &*lock(&self.writer) else { return Ok(None) };
+        let there = writer.marks.content(batch.time.as_millis());
+        Ok(there.map(|there| there == content(parts)))
     }
+
+    fn content_hash(&self, part: &Self::Part) -> u64 {
+        hash_of(part)
+    }
+}
+
+/// A number for records, whatever their order.
+fn hash_of(records: &[NewRecord]) -> u64 {
+    records.iter().map(key_hash).fold(0, u64::wrapping_add)
+}
+
+/// What a mark says of a batch's records.
+fn content(parts: &[Vec<NewRecord>]) -> u64 {
+    parts.iter().map(|part| hash_of(part)).fold(0, u64::wrapping_add)
 }
 
 /// What the client said, if it said anything.

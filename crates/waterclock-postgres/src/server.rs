@@ -8,7 +8,7 @@ use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 
 use crate::error::PostgresError;
-use crate::table::{CREATE_MARKS, FIND_MARKS};
+use crate::table::{CREATE_MARKS, EXTEND_MARKS, FIND_MARKS};
 
 /// How long the server may take to answer to a connection, where the URL says nothing about it.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -91,8 +91,11 @@ impl Server {
         let mut client = self.open().map_err(failed)?;
         client.execute(DURABLE, &[]).map_err(failed)?;
         // Looked for first: a user who may not create tables can use one that is there.
-        let has_marks: bool = client.query_one(FIND_MARKS, &[]).map_err(failed)?.get(0);
-        if !has_marks {
+        let marks = client.query_one(FIND_MARKS, &[]).map_err(failed)?;
+        let (has_marks, have_content): (bool, bool) = (marks.get(0), marks.get(1));
+        if has_marks && !have_content {
+            client.batch_execute(EXTEND_MARKS).map_err(failed)?;
+        } else if !has_marks {
             client.batch_execute(CREATE_MARKS).or_else(|error| made_by_another(error).map_err(failed))?;
         }
         Ok(client)

@@ -12,7 +12,7 @@ use waterclock_streaming::{BatchMark, BatchSink, SinkClass};
 use crate::error::PostgresError;
 use crate::row::Row;
 use crate::server::Server;
-use crate::table::{MARK, Table, Writing};
+use crate::table::{MARK, MARKED, Table, Writing};
 
 /// How long a server may be away, unless the program says otherwise.
 const AWAY: Duration = Duration::from_secs(10);
@@ -194,6 +194,14 @@ impl<T> PostgresSink<T> {
         }
     }
 
+    /// Without a checkpoint the run itself is the application: only what this process tries again is known.
+    fn application(&self, batch: &BatchMark) -> String {
+        match batch.application {
+            Some(application) => format!("{application:016x}"),
+            None => format!("run {:016x}", self.run),
+        }
+    }
+
     fn transact(&self, client: &mut Client, batch: &BatchMark, parts: &[Lines]) -> Result<(), PostgresError> {
         let failed = |what, source| PostgresError::Statement {
             server: self.server.label.clone(),
@@ -204,13 +212,8 @@ impl<T> PostgresSink<T> {
         let boxed = |what| move |source: postgres::Error| failed(what, Box::new(source));
         at_point("postgres-before-begin");
         let mut transaction = client.transaction().map_err(boxed("begin a transaction"))?;
-        // Without a checkpoint the run itself is the application: only what this process tries again is known.
-        let application = match batch.application {
-            Some(application) => format!("{application:016x}"),
-            None => format!("run {:016x}", self.run),
-        };
-        let time = batch.time.as_millis();
-        let marked = transaction.execute(MARK, &[&application, &batch.output, &time]);
+        let (application, time) = (self.application(batch), batch.time.as_millis());
+        let marked = transaction.execute(MARK, &[&application, &batch.output, &time, &content(parts)]);
         if marked.map_err(boxed("mark the batch"))? == 0 {
             return Ok(());
         }
@@ -230,6 +233,11 @@ impl<T> PostgresSink<T> {
         at_point("postgres-committed");
         Ok(())
     }
+}
+
+/// What a mark says of the rows: their hash, as PostgreSQL has numbers.
+fn content(parts: &[Lines]) -> i64 {
+    parts.iter().map(|part| part.hash).fold(0, u64::wrapping_add).cast_signed()
 }
 
 fn copy(transaction: &mut Transaction<'_>, statement: &str, parts: &[Lines]) -> Result<(), BoxError> {
@@ -291,6 +299,16 @@ impl<T: Data> BatchSink<T> for PostgresSink<T> {
                 outcome => return Ok(outcome?),
             }
         }
+    }
+
+    fn is_as_published(&self, batch: &BatchMark, parts: &[Lines]) -> Result<Option<bool>, BoxError> {
+        let mut held = lock(&self.client);
+        let mut client = held.take().map_or_else(|| self.server.connect(), Ok)?;
+        let (application, time) = (self.application(batch), batch.time.as_millis());
+        let marked = client.query_opt(MARKED, &[&application, &batch.output, &time])?;
+        *held = Some(client);
+        // A batch without rows leaves no mark; an old mark says nothing of the content.
+        Ok(marked.and_then(|row| row.get::<_, Option<i64>>(0)).map(|there| there == content(parts)))
     }
 
     fn content_hash(&self, part: &Lines) -> u64 {

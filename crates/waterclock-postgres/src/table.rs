@@ -3,19 +3,29 @@
 use crate::error::PostgresError;
 
 /// Where the marks of batches are.
-pub(crate) const FIND_MARKS: &str = "SELECT to_regclass('waterclock_batches') IS NOT NULL";
+pub(crate) const FIND_MARKS: &str = "SELECT count(*) > 0, coalesce(bool_or(attname = 'content'), false)
+    FROM pg_attribute WHERE attrelid = to_regclass('waterclock_batches') AND NOT attisdropped";
 
 pub(crate) const CREATE_MARKS: &str = "CREATE TABLE IF NOT EXISTS waterclock_batches (
     application text NOT NULL,
     output text NOT NULL,
     batch_time bigint NOT NULL,
+    content bigint,
     published_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (application, output, batch_time))";
 
+/// Marks had no content once.
+pub(crate) const EXTEND_MARKS: &str =
+    "ALTER TABLE waterclock_batches ADD COLUMN IF NOT EXISTS content bigint";
+
 /// Gives no row where the batch is there. Where another transaction is about to write the same mark it waits for that
 /// one's end, so that of two processes at the same batch one finds it written.
-pub(crate) const MARK: &str = "INSERT INTO waterclock_batches (application, output, batch_time)
-    VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+pub(crate) const MARK: &str = "INSERT INTO waterclock_batches (application, output, batch_time, content)
+    VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+/// The content of a batch that is there.
+pub(crate) const MARKED: &str = "SELECT content FROM waterclock_batches
+    WHERE application = $1 AND output = $2 AND batch_time = $3";
 
 /// Where rows wait that replace others.
 const WAITING: &str = "pg_temp.waterclock_rows";

@@ -8,7 +8,7 @@ use waterclock_base::world::Disk;
 use waterclock_base::{BatchTime, Error, Result, decode};
 
 use super::layout::{self, Named};
-use super::record::{Block, Change, Counted, Descriptor, Ending, Record, StateSchema};
+use super::record::{Block, Change, Counted, Descriptor, Ending, Place, Record, StateSchema};
 use super::snapshot::{self, Snapshot};
 use super::{damaged, frame};
 
@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) stopped: Option<BatchTime>,
     /// The last log file that was read, which the operating system may still hold parts of.
     pub(crate) last_log: Option<PathBuf>,
+    /// The last frame of the logs.
+    pub(crate) read: Option<Place>,
 }
 
 /// Reads a checkpoint; none where there is none.
@@ -120,10 +122,20 @@ fn from(
     let epoch = logs.keys().next_back().map_or(0, |(epoch, _)| *epoch).max(snapshot.header.next_log.0);
     let first = snapshot.header.next_log;
     let counted = snapshot.counted.iter().map(|counted| (counted.name.clone(), counted.clone())).collect();
-    let (changes, blocks, stopped) = Default::default();
-    let mut facts = Facts { snapshot, epoch, batches, changes, counted, blocks, stopped, last_log: None };
+    let (changes, blocks, stopped, last_log, read) = Default::default();
+    let mut facts = Facts { snapshot, epoch, batches, changes, counted, blocks, stopped, last_log, read };
     let (pending, counting, states) = Default::default();
-    let mut reader = Reader { facts: &mut facts, upto, of_last: None, pending, counting, states, last: None };
+    let mut reader = Reader {
+        facts: &mut facts,
+        upto,
+        of_last: None,
+        pending,
+        counting,
+        states,
+        first,
+        before: None,
+        last: None,
+    };
     for (place, path) in logs.range(first..) {
         if reader.of_last.is_none() {
             reader.file(disk, dir, *place, path)?;
@@ -143,6 +155,9 @@ struct Reader<'f> {
     pending: Vec<(StateSchema, Change)>,
     counting: Vec<Counted>,
     states: Vec<StateSchema>,
+    /// The file with which reading began, and the last frame before those of the process at hand.
+    first: (u32, u32),
+    before: Option<Place>,
     /// Epoch and number of the last frame, and whether the epoch's log ended there torn.
     last: Option<(u32, u32, bool)>,
 }
@@ -156,6 +171,7 @@ impl Reader<'_> {
         let begins = self.last.is_none_or(|(epoch, ..)| epoch != place.0);
         if begins {
             // Changes of a batch that did not end belong to a process that did not live to tell.
+            self.before = self.facts.read;
             self.pending.clear();
             self.counting.clear();
         }
@@ -165,7 +181,9 @@ impl Reader<'_> {
             let before = rest;
             let Some(frame) = frame::read(&mut rest) else {
                 let torn = body.is_none() || !before.is_empty();
-                return self.end_of_file(dir, place, path, &bytes, bytes.len() - before.len(), torn);
+                // Where not even the beginning can be read, anything may stand in the file.
+                let at = body.map_or(0, |_| bytes.len() - before.len());
+                return self.end_of_file(dir, place, path, &bytes, at, torn);
             };
             match self.last {
                 Some((epoch, _, true)) if epoch == place.0 => {
@@ -177,6 +195,7 @@ impl Reader<'_> {
                 }
                 _ => self.last = Some((place.0, frame.number, false)),
             }
+            self.facts.read = Some(Place { epoch: place.0, file: place.1, frame: frame.number });
             self.records(dir, path, frame.payload)?;
             if self.of_last.is_some() {
                 return Ok(());
@@ -250,7 +269,18 @@ impl Reader<'_> {
             Record::Stopped { at } => self.facts.stopped = Some(at),
             Record::Block(block) => self.facts.blocks.push(block),
             Record::Counted(counted) => self.counting.push(counted),
+            Record::Read(read) => self.compare(dir, read)?,
         }
         Ok(())
+    }
+
+    /// A process says how far it had read: now it must be as far, or what it relied upon is gone.
+    fn compare(&self, dir: &Path, read: Place) -> Result<()> {
+        if (read.epoch, read.file) < self.first || self.before >= Some(read) {
+            return Ok(());
+        }
+        let Place { epoch, file, frame } = read;
+        let name = layout::log_file(dir, (epoch, file));
+        Err(damaged(dir, format!("{} is damaged before the end of frame {frame}", name.display())))
     }
 }

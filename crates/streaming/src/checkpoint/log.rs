@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use waterclock_base::world::{Disk, DiskFile, JoinHandle, at_point, lock, spawn};
 use waterclock_base::{Durability, Error, Result, encode};
 
-use super::record::{Began, Record};
+use super::record::{Began, Place, Record};
 use super::{Fault, frame, layout, planted};
 
 /// Bytes that may wait to be written before whoever appends has to wait.
@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
     pub(crate) began: Began,
+    /// How far the logs of earlier processes were read.
+    pub(crate) read: Option<Place>,
     pub(crate) durability: Durability,
     /// Whether no thread writes, but whoever waits for a ticket, and every third that appends.
     pub(crate) inline: bool,
@@ -70,7 +72,7 @@ impl Log {
     /// Begins the log of this process; nothing is written yet.
     pub(crate) fn new(setup: Setup) -> Self {
         let inline = setup.inline;
-        let files = Files { setup, number: 0, frame: 0, synced: 0, open: None };
+        let files = Files { setup, number: 0, frame: 0, filled: 0, synced: 0, open: None };
         let shared =
             Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), files: Mutex::new(files) });
         let thread = (!inline).then(|| {
@@ -227,8 +229,9 @@ impl Item {
 struct Files {
     setup: Setup,
     number: u32,
-    /// The last frame that was written, and the last that was synced.
+    /// The last frame that was written, the last that has something in it, and the last that was synced.
     frame: u32,
+    filled: u32,
     synced: u32,
     open: Option<(PathBuf, Box<dyn DiskFile>)>,
 }
@@ -247,9 +250,7 @@ impl Files {
                 Item::Roll => {
                     self.write_frame(&std::mem::take(&mut pending))?;
                     self.sync()?;
-                    // An empty frame that says so: damage of the last one can then be told from a torn end.
-                    self.put(&[])?;
-                    self.sync()?;
+                    self.mark()?;
                     self.open = None;
                     self.number += 1;
                     at_point("at-roll");
@@ -272,7 +273,7 @@ impl Files {
 
     /// Makes the next file: whose it is stands first in it, and its name is durable before anything else.
     fn create(&mut self) -> Result<()> {
-        let Setup { disk, dir, began, .. } = &self.setup;
+        let Setup { disk, dir, began, read, .. } = &self.setup;
         let path = layout::log_file(dir, (began.epoch, self.number));
         let cannot = |error| Error::outside("can't make the log file", path.display(), error);
         let mut file = disk.create(&path).map_err(cannot)?;
@@ -280,6 +281,9 @@ impl Files {
         disk.sync_dir(dir).map_err(cannot)?;
         let mut first = Vec::new();
         encode(&Record::Began(began.clone()), &mut first)?;
+        if let (0, Some(read)) = (self.number, *read) {
+            encode(&Record::Read(read), &mut first)?;
+        }
         self.open = Some((path, file));
         self.put(&first)
     }
@@ -291,12 +295,15 @@ impl Files {
         file.write_all(&bytes)
             .map_err(|error| Error::outside("can't write to the log file", path.display(), error))?;
         self.frame += 1;
+        if !payload.is_empty() {
+            self.filled = self.frame;
+        }
         Ok(())
     }
 
     fn sync(&mut self) -> Result<()> {
         let Some((path, file)) = &mut self.open else { return Ok(()) };
-        if self.setup.durability == Durability::Synced && self.synced < self.frame {
+        if self.setup.durability == Durability::Synced && self.synced < self.filled {
             at_point("log-written");
             if planted(Fault::SkippedSync) {
                 return Ok(());
@@ -305,7 +312,22 @@ impl Files {
                 .map_err(|error| Error::outside("can't make the log file durable", path.display(), error))?;
             self.synced = self.frame;
             at_point("log-durable");
+            // An empty frame that says so: damage of what is before it can then be told from a torn end. It is
+            // synced with what comes after it.
+            self.put(&[])?;
         }
+        Ok(())
+    }
+
+    /// Ends a file with an empty frame that is durable, too.
+    fn mark(&mut self) -> Result<()> {
+        if self.setup.durability != Durability::Synced {
+            return self.put(&[]);
+        }
+        let Some((path, file)) = &mut self.open else { return Ok(()) };
+        file.sync()
+            .map_err(|error| Error::outside("can't make the log file durable", path.display(), error))?;
+        self.synced = self.frame;
         Ok(())
     }
 }

@@ -212,7 +212,7 @@ impl Checkpoint {
         let simulated = settings.inline_log.then(|| ("simulation".to_owned(), 1));
         let (host, pid) = simulated.unwrap_or_else(|| (owner::host(), std::process::id()));
         let began = Began { epoch: self.epoch, host, pid, at_micros: self.world.clock.now_micros(), states };
-        let (mut batches, mut snapshot_bytes, mut logged) = (BTreeMap::new(), 0, 0);
+        let (mut batches, mut snapshot_bytes, mut logged, mut read) = (BTreeMap::new(), 0, 0, None);
         match found {
             None => {
                 let header = self.header_at(settings, zero, zero, (self.epoch, 0));
@@ -230,10 +230,11 @@ impl Checkpoint {
                 disk.sync_dir(&self.dir).map_err(cannot)?;
                 logged = facts.changes.iter().map(|(_, change)| change.rows.0.len() as u64).sum();
                 batches = facts.batches;
+                read = facts.read;
             }
         }
         let (dir, durability, inline) = (self.dir.clone(), settings.durability, settings.inline_log);
-        let log = Log::new(Setup { disk: disk.clone(), dir, began, durability, inline });
+        let log = Log::new(Setup { disk: disk.clone(), dir, began, read, durability, inline });
         let inner = Inner { batches, logged, snapshot_bytes, snapshotting: false };
         // With two, what can't be read of the newest is still known.
         let keep = settings.keep_snapshots.max(2);
@@ -395,6 +396,8 @@ impl Checkpoint {
             disk.remove_file(path).map_err(cannot)?;
         }
         at_point("mid-clean");
+        // A snapshot that comes back in a crash of the machine must find the log that goes on from it.
+        disk.sync_dir(&self.dir).map_err(cannot)?;
         for (_, path) in logs.iter().filter(|(place, _)| *place < oldest.next_log) {
             disk.remove_file(path).map_err(cannot)?;
         }

@@ -26,6 +26,17 @@ pub(crate) enum Record {
     Block(Block),
     /// What an accumulator had come to after a batch. Like a change, it counts if the batch ended so.
     Counted(Counted),
+    /// How far the process had read the logs of those before it, and what it relied upon. In its first frame.
+    Read(Place),
+}
+
+/// A frame of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// Which process wrote it, and which of its files it is in.
+    pub(crate) epoch: u32,
+    pub(crate) file: u32,
+    pub(crate) frame: u32,
 }
 
 /// The value of an accumulator.

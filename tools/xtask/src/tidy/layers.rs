@@ -130,6 +130,7 @@ const MEANT: &[(&str, &str, &str)] = &[
     ("crates/engine/src/stage/output.rs", "rdd", "what a stage makes stands in the lineage"),
     ("crates/engine/src/stage/output.rs", "task", "what a stage makes is made by tasks"),
     ("crates/engine/src/stage/plan.rs", "rdd", "the plan cuts the lineage"),
+    ("crates/engine/src/task/rehearsal.rs", "rdd", "who is to blame is found in the lineage"),
     ("crates/engine/src/executor.rs", "task", "what is submitted is a task"),
     ("crates/engine/src/block/keep.rs", "rdd", "keeping is a dataset that others can be computed from"),
     ("crates/engine/src/job/result.rs", "rdd", "a job's target is a dataset"),

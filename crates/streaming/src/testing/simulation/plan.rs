@@ -88,18 +88,18 @@ impl LifePlan {
         }
     }
 
-    /// Flips a bit of a snapshot, or of a log that its process finished, if the plan says so. What is flipped at
-    /// the very end of a process's log can't be told from what a crash tore.
+    /// Flips a bit of a snapshot or of a log, if the plan says so; of the last file of a process's log only if the
+    /// next process has said, and that is durable, how far it had read it: else what is flipped at its very end can't
+    /// always be told from what a crash tore.
     pub(super) fn flip(&self, disk: &SimDisk, dir: &Path) -> Option<Flip> {
         let number = self.flip?;
         let mut names = disk.names(dir).ok()?;
         names.sort_by(|a, b| a.name.cmp(&b.name));
-        let next = names.iter().skip(1).map(Some).chain([None]);
-        let damageable = names.iter().zip(next).filter(|(name, next)| {
-            let log = log_of(name);
-            is_snapshot(name) || log.is_some() && next.and_then(log_of) == log
-        });
-        let damageable: Vec<&DiskName> = damageable.map(|(name, _)| name).collect();
+        let process = |at: usize| names.get(at).and_then(log_of);
+        let is_rolled = |at: usize| process(at).is_some() && process(at) == process(at + 1);
+        let is_log = |at: usize| process(at).is_some() && (is_rolled(at) || is_rolled(at + 1));
+        let damageable = names.iter().enumerate().filter(|(at, name)| is_snapshot(name) || is_log(*at));
+        let damageable: Vec<&DiskName> = damageable.map(|(_, name)| name).collect();
         let name = damageable.get((number % damageable.len().max(1) as u64) as usize)?;
         let path = dir.join(&name.name);
         let bit = Rng::new(number).below(disk.entry(&path).ok()?.len * 8);
