@@ -182,6 +182,7 @@ impl Checkpoint {
         zero: BatchTime,
         states: Vec<StateSchema>,
         found: Option<Facts>,
+        positions: impl FnOnce() -> Vec<(String, Vec<u8>)>,
     ) -> Result<()> {
         let disk = &self.world.disk;
         // A simulation is the same everywhere.
@@ -192,8 +193,8 @@ impl Checkpoint {
         match found {
             None => {
                 let header = self.header_at(settings, zero, zero, (self.epoch, 0));
-                let (sources, nothing, states) = Default::default();
-                let plan = snapshot::Plan { header, sources, batches: nothing, states };
+                let (batches, states) = Default::default();
+                let plan = snapshot::Plan { header, sources: positions(), batches, states };
                 snapshot_bytes = snapshot::write(&**disk, &self.dir, self.epoch, plan)?;
             }
             Some(facts) => {

@@ -101,7 +101,9 @@ pub(super) fn restore(
         restore_states(graph, &names, facts, beginning, &lookbacks)?;
         at_point("state-restored");
     }
-    checkpoint.begin(&graph.settings, beginning.zero, schemas, facts)?;
+    // Where each source begins is remembered too: a process that ends before the first snapshot was there.
+    let positions = || names.sources.iter().map(|(name, source)| (name.clone(), source.position())).collect();
+    checkpoint.begin(&graph.settings, beginning.zero, schemas, facts, positions)?;
     for (name, source) in &names.sources {
         source.log_to(BlockLog::new(checkpoint.clone(), name.clone()));
     }
