@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use waterclock::Builder;
 use waterclock::prelude::*;
 use waterclock_examples::{Args, Feed, clock_time, run};
 
@@ -18,7 +19,13 @@ messages come from a feed that the program starts itself and reads over TCP.
   --slide MS         how often it is printed (1000)
   --batch MS         how often data is taken in (500)
   --batches N        stop after so many batches (at Ctrl-C)
-  --help             this text";
+  --checkpoint DIR   keep here what a restart needs: killed at any moment and started again with the same options,
+                     the program goes on with the same window
+  --help             this text
+
+With --checkpoint every line of --files counts once, whatever happens, also of files that are moved in while nothing
+runs. A server can't be asked again: what had come from it and was not written down yet when the program was killed,
+that is, in the time of a block (200 ms) before, is lost, and so is what it sends while nothing runs.";
 
 struct Options {
     from: Option<String>,
@@ -28,6 +35,7 @@ struct Options {
     slide: Duration,
     batch: Duration,
     batches: Option<u64>,
+    checkpoint: Option<String>,
 }
 
 fn options() -> Options {
@@ -40,6 +48,7 @@ fn options() -> Options {
         slide: Duration::from_millis(args.number("--slide", 1_000)),
         batch: Duration::from_millis(args.number("--batch", 500)),
         batches: args.number_of("--batches"),
+        checkpoint: args.value("--checkpoint"),
     };
     if options.from.is_some() && options.files.is_some() {
         args.refuse("`--from` or `--files`, not both".to_owned());
@@ -48,20 +57,18 @@ fn options() -> Options {
     options
 }
 
-fn main() -> waterclock::Result<()> {
-    let options = options();
-    let ssc = StreamingContext::builder("hashtags").batch_interval(options.batch).build()?;
-    let messages = match (&options.from, &options.files) {
-        (Some(address), _) => ssc.socket_text_stream(address)?,
-        (None, Some(directory)) => ssc.text_file_stream(directory)?,
-        (None, None) => {
-            let feed = Feed::start(options.rate)
-                .map_err(|error| waterclock::Error::outside("can't open a port for", "the feed", error))?;
-            println!("{} lines a second from {}", options.rate, feed.address());
-            ssc.socket_text_stream(feed.address().to_string())?
-        }
-    };
+/// Where messages come from.
+enum From {
+    Server(String),
+    Files(String),
+}
 
+fn program(options: &Options, from: &From, builder: Builder) -> waterclock::Result<StreamingContext> {
+    let ssc = builder.app_name("hashtags").batch_interval(options.batch).build()?;
+    let messages = match from {
+        From::Server(address) => ssc.socket_text_stream(address)?,
+        From::Files(directory) => ssc.text_file_stream(directory)?,
+    };
     let counts = messages
         .named("messages")
         .words()
@@ -76,6 +83,24 @@ fn main() -> waterclock::Result<()> {
         }
         Ok(())
     });
+    Ok(ssc)
+}
 
+fn main() -> waterclock::Result<()> {
+    let options = options();
+    let from = match (&options.from, &options.files) {
+        (Some(address), _) => From::Server(address.clone()),
+        (None, Some(directory)) => From::Files(directory.clone()),
+        (None, None) => {
+            let feed = Feed::start(options.rate)
+                .map_err(|error| waterclock::Error::outside("can't open a port for", "the feed", error))?;
+            println!("{} lines a second from {}", options.rate, feed.address());
+            From::Server(feed.address().to_string())
+        }
+    };
+    let ssc = match &options.checkpoint {
+        Some(dir) => StreamingContext::get_or_create(dir, |builder| Ok(program(&options, &from, builder)?))?,
+        None => program(&options, &from, StreamingContext::builder("hashtags"))?,
+    };
     run(&ssc, options.batches)
 }

@@ -2,10 +2,13 @@
 //! middle, and another one goes on from its checkpoint.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::put;
 use waterclock_base::{BatchTime, BoxError, Error, FailurePolicy, Result};
 use waterclock_streaming::testing::{self, TestClock};
 use waterclock_streaming::{Builder, DStream, StateSpec, Stop, StreamingContext};
@@ -97,6 +100,44 @@ fn a_plain_window_goes_on() {
         pairs.reduce_by_key_and_window(|a, b| a + b, Duration::from_secs(4), Duration::from_secs(2))
     });
     same_when_restarted(|pairs| pairs.window(Duration::from_secs(3)));
+}
+
+/// T-109: files that are moved in while nothing runs are read, each by the batch of its time, and the window has those
+/// from before. Found by a killed `hashtags`: a process that ended before its first snapshot had not written down
+/// since when files count, and those that came before the next start were too old for it.
+#[test]
+fn files_that_come_while_nothing_runs_are_read() {
+    let (input, checkpoint) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let put = |n: u64| put(input.path(), &n.to_string(), n.to_string(), n * 1000 - 500);
+    let sums: Seen<i64> = Arc::default();
+    let start = |now| {
+        let created = testing::get_or_create(checkpoint.path(), at(now), |builder| {
+            let ssc = builder.batch_interval(SECOND).build()?;
+            let lines = ssc.text_file_stream(input.path())?.named("files");
+            let numbers = lines.try_map(|line| Ok(line.parse::<i64>()?));
+            note(&numbers.reduce_by_window(|a, b| a + b, 20 * SECOND, SECOND), &sums);
+            Ok(ssc)
+        });
+        let (ssc, clock) = created.unwrap();
+        ssc.start().unwrap();
+        (ssc, clock)
+    };
+    let (ssc, clock) = start(0);
+    for n in 1..=3 {
+        put(n);
+        clock.advance_batches(1);
+    }
+    ssc.stop(Stop::Now).unwrap();
+    (4..=6).for_each(|n| _ = put(n));
+    let (ssc, clock) = start(6000);
+    clock.advance(Duration::ZERO);
+    for n in 7..=9 {
+        put(n);
+        clock.advance_batches(1);
+    }
+    ssc.stop(Stop::Now).unwrap();
+    let expected: Vec<_> = (1..=9).map(|n| (n * 1000, vec![n * (n + 1) / 2])).collect();
+    assert_eq!(*sums.lock().unwrap(), expected);
 }
 
 #[test]

@@ -44,10 +44,46 @@ fn files_are_read_too() {
     program.finish();
 }
 
+/// Its window is longer than the test.
+#[test]
+fn killed_and_started_again_it_has_the_same_window() {
+    let scratch = tempfile::tempdir().unwrap();
+    let [watched, checkpoint] = ["in", "checkpoint"].map(|name| scratch.path().join(name));
+    std::fs::create_dir(&watched).unwrap();
+    let start = || {
+        let places = ["--files", watched.to_str().unwrap(), "--checkpoint", checkpoint.to_str().unwrap()];
+        let times = ["--batch", "50", "--slide", "100", "--window", "600000"];
+        let mut program = Program::start("hashtags", &[&places[..], &times].concat());
+        program.read_until("the last");
+        program
+    };
+    let mut program = start();
+    move_in(&watched, "1.txt", "#a and #b and #a\n");
+    program.read_until("        2  #a\n        1  #b\n");
+    // Nobody knows whether this one is in a batch when it ends.
+    move_in(&watched, "2.txt", "#c #a #c #c #c #c #c\n");
+    program.kill();
+    move_in(&watched, "3.txt", "#b #b #b #b\n");
+    for _ in 0..3 {
+        let mut program = start();
+        program.read_until("        6  #c\n        5  #b\n        3  #a\n");
+        program.kill();
+    }
+    let mut program = start();
+    move_in(&watched, "4.txt", "#c\n");
+    program.read_until("        7  #c\n        5  #b\n        3  #a\n");
+    program.interrupt();
+    let said = program.finish();
+    let tops = said.split("\n\n").skip(1).filter(|top| top.contains('#'));
+    assert!(tops.clone().all(|top| top.contains("        7  #c\n        5  #b\n        3  #a")), "{said}");
+}
+
 #[test]
 fn help_names_every_option_and_nonsense_is_refused() {
     let said = Program::start("hashtags", &["--help"]).finish();
-    for option in ["--from", "--files", "--rate", "--window", "--slide", "--batch", "--batches"] {
+    for option in
+        ["--from", "--files", "--rate", "--window", "--slide", "--batch", "--batches", "--checkpoint"]
+    {
         assert!(said.contains(option), "{option}: {said}");
     }
     assert!(Program::start("hashtags", &["--windw", "3"]).fails());

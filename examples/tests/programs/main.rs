@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod batch_join;
+mod clean_stop;
 mod hashtags;
 mod recoverable_word_count;
 mod running; // a started program

@@ -1,9 +1,10 @@
 //! A program that was started, and what it printed or saved.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 /// How long a program may take for anything.
@@ -12,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running example; it ends with this at the latest.
 pub(crate) struct Program {
     child: Child,
-    output: BufReader<ChildStdout>,
+    /// What it prints, line by line, with their ends.
+    lines: Receiver<String>,
 }
 
 impl Program {
@@ -21,8 +23,17 @@ impl Program {
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child =
             command.spawn().expect("`cargo test -p waterclock-examples` builds the examples first");
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, output }
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let (tell, lines) = mpsc::channel();
+        // A thread of its own, so that a program that prints nothing does not hold up the test.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while output.read_line(&mut line).is_ok_and(|read| read > 0) {
+                // Nobody listens any more when the test is over.
+                let _ = tell.send(std::mem::take(&mut line));
+            }
+        });
+        Self { child, lines }
     }
 
     /// Its standard input, to be written and closed.
@@ -34,8 +45,10 @@ impl Program {
     pub(crate) fn read_until(&mut self, text: &str) -> String {
         let mut seen = String::new();
         while !seen.contains(text) {
-            let read = self.output.read_line(&mut seen).unwrap();
-            assert_ne!(read, 0, "the program ended before it printed `{text}`:\n{seen}");
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!("it ended, or waits, before it printed `{text}`:\n{seen}")
+            };
+            seen.push_str(&line);
         }
         seen
     }
@@ -54,11 +67,15 @@ impl Program {
 
     /// Waits for its end and gives what it printed since.
     pub(crate) fn finish(mut self) -> String {
-        let mut rest = String::new();
-        self.output.read_to_string(&mut rest).unwrap();
+        let rest: String = self.lines.iter().collect();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}:\n{rest}");
         rest
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap().and_then(|status| status.code())
     }
 
     /// Waits for its end; whether it said that something was wrong.
@@ -82,7 +99,7 @@ fn path_of(name: &str) -> PathBuf {
 }
 
 /// Asks again and again until the answer is yes.
-pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let from = Instant::now();
     while !holds() {
         assert!(from.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");

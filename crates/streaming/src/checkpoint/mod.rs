@@ -206,6 +206,7 @@ impl Checkpoint {
         zero: BatchTime,
         states: Vec<StateSchema>,
         found: Option<Facts>,
+        positions: impl FnOnce() -> Vec<(String, Vec<u8>)>,
     ) -> Result<()> {
         let disk = &self.world.disk;
         // A simulation is the same everywhere.
@@ -216,8 +217,8 @@ impl Checkpoint {
         match found {
             None => {
                 let header = self.header_at(settings, zero, zero, (self.epoch, 0));
-                let (sources, nothing, states, counted) = Default::default();
-                let plan = snapshot::Plan { header, sources, batches: nothing, states, counted };
+                let (nothing, states, counted) = Default::default();
+                let plan = snapshot::Plan { header, sources: positions(), batches: nothing, states, counted };
                 snapshot_bytes = snapshot::write(&**disk, &self.dir, self.epoch, plan)?;
             }
             Some(facts) => {

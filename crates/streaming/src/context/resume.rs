@@ -96,7 +96,9 @@ pub(super) fn restore(
     beginning: &Beginning,
 ) -> Result<Keeper> {
     let HandedOver { names, lookbacks, schemas, facts } = hand_over(graph, &checkpoint, beginning)?;
-    checkpoint.begin(&graph.settings, beginning.zero, schemas, facts)?;
+    // Where each source begins is remembered too: a process that ends before the first snapshot was there.
+    let positions = || names.sources.iter().map(|(name, source)| (name.clone(), source.position())).collect();
+    checkpoint.begin(&graph.settings, beginning.zero, schemas, facts, positions)?;
     for (name, source) in &names.sources {
         source.log_to(BlockLog::new(checkpoint.clone(), name.clone()));
     }

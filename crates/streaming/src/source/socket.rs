@@ -35,7 +35,9 @@ impl StreamingContext {
     /// ```
     ///
     /// # Recovery
-    /// A socket can't repeat itself: what was received and not processed when the process dies is lost.
+    /// A socket can't repeat itself: what was received and not processed when the process dies is lost, and so is
+    /// what is sent while nothing runs. With a checkpoint blocks are written ahead: then what is lost is the open
+    /// block, and what the process had not read yet.
     #[track_caller]
     pub fn socket_text_stream(&self, address: impl Into<String>) -> Result<DStream<Text>> {
         let (operator, site) = ("socket_text_stream", Location::caller());

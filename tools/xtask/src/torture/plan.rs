@@ -1,4 +1,4 @@
-//! Where to kill: every named point, any moment in between, and servers. What was killed least is next.
+//! Where to kill: every named point, any moment in between, and servers. What was killed least, for its weight, is next.
 
 use super::tally::Tally;
 
@@ -128,11 +128,13 @@ pub(super) const BIRTH: &[Target] = &[
     Target::point("before-cut", 1),
 ];
 
-/// The one that was killed least, for its weight; the first of those. Where another one has to come before it, and
+/// The one that lacks most to its share of all kills; the first of those. Where another one has to come before it, and
 /// was not the last, then that one.
 pub(super) fn next(targets: &[Target], last: Option<&str>, tally: &Tally) -> Option<Target> {
-    let used = |target: &&Target| tally.used(target.name) * 1000 / target.weight;
-    let least = targets.iter().min_by_key(used)?;
+    let sum = |of: &dyn Fn(&Target) -> u64| targets.iter().map(of).sum::<u64>() as i64;
+    let (kills, weights) = (sum(&|target| tally.used(target.name)) + 1, sum(&|target| target.weight));
+    let too_many = |target: &&Target| tally.used(target.name) as i64 * weights - target.weight as i64 * kills;
+    let least = targets.iter().min_by_key(too_many)?;
     let before = least.after.filter(|before| last != Some(before));
     let before = before.and_then(|before| targets.iter().find(|target| target.name == before));
     Some(*before.unwrap_or(least))
@@ -176,7 +178,6 @@ mod tests {
             order.push_str(target.name);
             last = Some(target.name);
         }
-        // `a` comes again where `b` needs it just before.
-        assert_eq!(order, "absbssabs");
+        assert_eq!(order, "sabssabss");
     }
 }
