@@ -9,7 +9,7 @@ use waterclock_streaming::{Builder, DStream, StreamingContext};
 const FAULTS: &[(Fault, u64, &str)] = &[
     (Fault::SkippedSync, 0, "and then"),
     (Fault::EffectBeforeLog, 0, "and then"),
-    (Fault::AcknowledgedBeforeLog, 21, "were acknowledged, up to 31, and are gone"),
+    (Fault::AcknowledgedBeforeLog, 36, "were acknowledged, up to 8, and are gone"),
     (Fault::CommittedBeforeOutput, 2, "came in its place"),
     (Fault::LostKeyGroup, 0, "should have been"),
     (Fault::MissedOffByOne, 0, "there was no batch of"),
