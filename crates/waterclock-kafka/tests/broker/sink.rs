@@ -1,8 +1,8 @@
 //! Batches into topics.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use waterclock_base::{BatchTime, BoxError, FailurePolicy};
@@ -38,6 +38,34 @@ impl<F: Fn(String) -> NewRecord + Send + Sync + 'static> BatchSink<String> for K
     fn publish(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<(), BoxError> {
         BatchSink::<String>::publish(&self.sink, batch, parts)?;
         if self.after.swap(false, Ordering::Relaxed) { Err("killed".into()) } else { Ok(()) }
+    }
+}
+
+/// Notes what the sink says of a batch that was run again.
+struct Asked<F> {
+    sink: KafkaSink<F>,
+    said: Arc<Mutex<Vec<Option<bool>>>>,
+}
+
+impl<F: Fn(String) -> NewRecord + Send + Sync + 'static> BatchSink<String> for Asked<F> {
+    type Part = Vec<NewRecord>;
+
+    fn class(&self) -> SinkClass {
+        BatchSink::<String>::class(&self.sink)
+    }
+
+    fn stage(&self, batch: &BatchMark, part: usize, records: Vec<String>) -> Result<Self::Part, BoxError> {
+        self.sink.stage(batch, part, records)
+    }
+
+    fn publish(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<(), BoxError> {
+        BatchSink::<String>::publish(&self.sink, batch, parts)
+    }
+
+    fn is_as_published(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<Option<bool>, BoxError> {
+        let said = BatchSink::<String>::is_as_published(&self.sink, batch, parts)?;
+        self.said.lock().unwrap().push(said);
+        Ok(said)
     }
 }
 
@@ -78,6 +106,27 @@ fn a_batch_that_was_published_is_not_published_again() {
     assert_eq!(ssc.status().completed_batches, 2);
     ssc.stop(Stop::Now).unwrap();
     assert_eq!(committed(&out, 1, 6), once(&["a", "b", "c"]));
+}
+
+/// What was published is left as it is, and known to be something else.
+#[test]
+fn a_batch_that_was_published_otherwise_is_known() {
+    let _up = broker::stays_up();
+    for (end, same) in [("", true), ("!", false)] {
+        let (out, dir) = (topic("compared", 1), tempfile::tempdir().unwrap());
+        let after = Arc::new(AtomicBool::new(true));
+        let (ssc, clock) = program(dir.path(), 0, Killed { sink: sink(&out), after });
+        clock.advance_batches(1);
+        drop((ssc, clock));
+        let make = move |record: String| NewRecord::value(record + end).partition(0);
+        let said = Arc::<Mutex<Vec<_>>>::default();
+        let asked = Asked { sink: KafkaSink::new(address(), &out, make), said: said.clone() };
+        let (ssc, clock) = program(dir.path(), 1000, asked);
+        clock.advance_batches(0);
+        ssc.stop(Stop::Now).unwrap();
+        assert_eq!(*said.lock().unwrap(), [Some(same)]);
+        assert_eq!(committed(&out, 1, 2), once(&["a"]));
+    }
 }
 
 #[test]

@@ -6,7 +6,9 @@ use waterclock_base::BatchTime;
 use waterclock_postgres::PostgresSink;
 use waterclock_streaming::BatchSink;
 
-use crate::database::{client, create, mark, marks, may_pass, pair, pairs, rows, shared, text, url, write};
+use crate::database::{
+    alone, client, create, mark, marks, may_pass, pair, pairs, rows, shared, text, url, write,
+};
 
 #[test]
 fn a_batch_that_is_published_again_is_left_as_it_is() {
@@ -29,6 +31,36 @@ fn a_batch_that_is_published_again_is_left_as_it_is() {
     write(&second, &mark("again", 1000), vec![vec![("e", 5)]]).unwrap();
     assert_eq!(rows("again"), ["(a,1)", "(a,1)", "(b,2)", "(c,3)", "(d,4)", "(e,5)"]);
     assert_eq!(marks("again"), 3);
+}
+
+/// A batch that is run again after a crash is compared with what is there, as far as its mark tells.
+#[test]
+fn what_is_there_is_known_by_its_content() {
+    let _server = shared();
+    create("compared", "word text, n bigint");
+    let (batch, sink) = (mark("compared", 1000), pairs("compared"));
+    write(&sink, &batch, vec![vec![("a", 1), ("b", 2)]]).unwrap();
+    let is_there = |batch: &_, parts: Vec<Vec<(&'static str, i64)>>| {
+        let parts =
+            parts.into_iter().enumerate().map(|(number, part)| sink.stage(batch, number, part).unwrap());
+        sink.is_as_published(batch, &parts.collect::<Vec<_>>()).unwrap()
+    };
+    assert_eq!(is_there(&batch, vec![vec![("b", 2)], vec![("a", 1)]]), Some(true));
+    assert_eq!(is_there(&batch, vec![vec![("b", 2)], vec![("a", 7)]]), Some(false));
+    assert_eq!(is_there(&batch, vec![vec![]]), Some(false));
+    assert_eq!(is_there(&mark("compared", 2000), vec![vec![]]), None);
+    // The table of a release that did not keep it gets the column, and the batches in it stay unknown.
+    client().batch_execute("UPDATE waterclock_batches SET content = NULL WHERE output = 'compared'").unwrap();
+    assert_eq!(is_there(&batch, vec![vec![("a", 7)]]), None);
+}
+
+#[test]
+fn a_table_of_marks_without_their_content_gets_it() {
+    let _server = alone();
+    client().batch_execute("ALTER TABLE IF EXISTS waterclock_batches DROP COLUMN content").unwrap();
+    create("extended", "word text, n bigint");
+    write(&pairs("extended"), &mark("extended", 1), vec![vec![("a", 1)]]).unwrap();
+    assert_eq!((rows("extended").len(), marks("extended")), (1, 1));
 }
 
 #[test]
