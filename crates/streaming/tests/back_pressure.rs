@@ -34,6 +34,25 @@ fn fast_batches_raise_the_rate() {
     ssc.stop(Stop::Now).unwrap();
 }
 
+/// T-108: in a context that goes on from a checkpoint too.
+#[test]
+fn the_rate_is_raised_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let ssc = StreamingContext::get_or_create(dir.path(), |builder| {
+            let builder = builder.batch_interval(Duration::from_millis(100)).threads(2);
+            let ssc = builder.backpressure(Some(100.0)).build()?;
+            greedy(&ssc).named("numbers").count().collect_batches();
+            Ok(ssc)
+        });
+        let ssc = ssc.unwrap();
+        ssc.start().unwrap();
+        let is_raised = || ssc.status().last_completed.is_some_and(|batch| batch.records() > 200);
+        eventually("the rate stays", is_raised);
+        ssc.stop(Stop::Now).unwrap();
+    }
+}
+
 /// T-238, T-239: a job that takes a millisecond a record brings the rate down to about a thousand a second.
 #[test]
 fn slow_batches_lower_the_rate() {

@@ -4,11 +4,10 @@
 
 mod common;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::put;
+use common::{put, run};
 use waterclock_base::{BatchTime, BoxError, Error, FailurePolicy, Result};
 use waterclock_streaming::testing::{self, TestClock};
 use waterclock_streaming::{Builder, DStream, StateSpec, Stop, StreamingContext};
@@ -30,20 +29,6 @@ fn note<T: waterclock_base::Record + Ord>(stream: &DStream<T>, seen: &Seen<T>) {
         seen.lock().unwrap().push((time.as_millis(), records));
         Ok(())
     });
-}
-
-/// Runs so many batches from a time on, then ends at once.
-fn run(
-    dir: &Path,
-    now: i64,
-    batches: u32,
-    create: impl FnOnce(Builder) -> Result<StreamingContext, BoxError>,
-) -> Result<()> {
-    let (ssc, clock) = testing::get_or_create(dir, at(now), create)?;
-    ssc.start()?;
-    clock.advance(Duration::ZERO);
-    clock.advance_batches(batches);
-    ssc.stop(Stop::Now)
 }
 
 fn numbers(builder: Builder) -> Result<(StreamingContext, DStream<(u32, i64)>), BoxError> {
@@ -297,7 +282,8 @@ fn a_graceful_stop_leaves_nothing_to_repeat() {
     assert_eq!(times, [1000, 2000, 3000, 4000]);
 }
 
-/// State is spread anew when the number of partitions changes.
+/// T-099 (the other way round: the program's settings count): state is spread anew when the number of partitions
+/// changes.
 #[test]
 fn another_parallelism_keeps_the_state() {
     let seen: Seen<(u32, i64)> = Arc::default();
@@ -321,8 +307,8 @@ fn another_parallelism_keeps_the_state() {
     assert_eq!(seen.lock().unwrap().last().unwrap().1, [(0, 1), (1, 2), (2, 2), (7, 5)]);
 }
 
-/// What a receiver was told is stored is there after the end of the process, in a batch, once; also what a
-/// window looks back at.
+/// T-195, T-197 (three starts): what a receiver was told is stored is there after the end of the process, in a
+/// batch, once; also what a window looks back at.
 #[test]
 fn received_blocks_are_written_ahead() {
     let seen: Seen<u32> = Arc::default();

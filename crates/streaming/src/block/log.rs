@@ -91,3 +91,87 @@ impl BlockRef {
         BlockRef { number: block.number, checksum: checksum([&bytes.0[..]]) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, mpsc};
+    use std::time::Duration;
+
+    use waterclock_base::world::{ManualClock, World, lock};
+    use waterclock_base::{BatchTime, BoxError};
+
+    use crate::context::{Builder, Stop, StreamingContext};
+    use crate::testing::{Failure, SimDisk};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Numbers that are stored at once, and the batches that they come in.
+    fn program(
+        builder: Builder,
+        (clock, disk): (&Arc<ManualClock>, &Arc<SimDisk>),
+        stored: Vec<u32>,
+        seen: &Arc<Mutex<Vec<u32>>>,
+    ) -> Result<(StreamingContext, mpsc::Receiver<()>), BoxError> {
+        let world = World { clock: clock.clone(), disk: disk.clone(), ..World::real() };
+        let ssc = builder.world(world).batch_interval(SECOND).build()?;
+        let (tell, is_stored) = mpsc::channel();
+        let tell = Mutex::new(tell);
+        let numbers = ssc.receiver_stream(move |out| {
+            out.store_many(stored.clone())?;
+            let _ = lock(&tell).send(());
+            out.until_stopped();
+            Ok(())
+        });
+        let seen = seen.clone();
+        numbers.named("numbers").foreach_rdd(move |rdd, _| {
+            lock(&seen).extend(rdd.collect()?);
+            Ok(())
+        });
+        ssc.start()?;
+        is_stored.recv()?;
+        Ok((ssc, is_stored))
+    }
+
+    /// T-198.
+    #[test]
+    fn without_a_checkpoint_there_is_no_log() {
+        let (clock, seen) = (ManualClock::at(BatchTime::ZERO), Arc::default());
+        let disk = SimDisk::new(clock.clone(), 1);
+        let builder = StreamingContext::builder("no log");
+        let (ssc, _) = program(builder, (&clock, &disk), vec![1, 2], &seen).unwrap();
+        clock.advance(SECOND);
+        ssc.inner.waiters.wait_for_batch(BatchTime::from_millis(1000));
+        ssc.stop(Stop::Now).unwrap();
+        assert_eq!(*lock(&seen), [1, 2]);
+        assert_eq!(disk.trace(), [""; 0]);
+    }
+
+    /// T-196, in our form: where the log can't be written, no batch takes the blocks and the context stops; the batch
+    /// that the next start makes for that time takes them.
+    #[test]
+    fn blocks_wait_when_their_batch_can_not_be_written_down() {
+        let (clock, seen) = (ManualClock::at(BatchTime::ZERO), Arc::default());
+        let disk = SimDisk::new(clock.clone(), 1);
+        let start = |disk: &Arc<SimDisk>, stored| {
+            let mut started = None;
+            StreamingContext::get_or_create("/checkpoint", |builder| {
+                let (ssc, _) = program(builder, (&clock, disk), stored, &seen)?;
+                started = Some(ssc.clone());
+                Ok(ssc)
+            })
+            .unwrap();
+            started.unwrap()
+        };
+        let ssc = start(&disk, vec![1, 2]);
+        disk.fail_at(1, Failure::FullDisk);
+        clock.advance(SECOND);
+        assert!(ssc.await_termination().is_err());
+        assert_eq!(*lock(&seen), [0; 0]);
+        let disk = disk.restart();
+        let ssc = start(&disk, vec![3]);
+        clock.advance(SECOND);
+        ssc.inner.waiters.wait_for_batch(BatchTime::from_millis(2000));
+        ssc.stop(Stop::Now).unwrap();
+        assert_eq!(*lock(&seen), [1, 2, 3]);
+    }
+}

@@ -58,6 +58,7 @@ pub(crate) fn synced_later(bytes: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
 
+    /// T-210 to T-212.
     #[test]
     fn frames_come_back_and_any_flipped_bit_is_noticed() {
         let mut bytes = Vec::new();

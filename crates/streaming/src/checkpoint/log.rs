@@ -116,6 +116,10 @@ impl Log {
         if let Some(error) = &queue.failed {
             return Err(error.clone());
         }
+        if queue.closed {
+            let hint = "nothing is stored in a context that has stopped";
+            return Err(Error::Lifecycle { call: "write to the log", state: "stopped", hint });
+        }
         queue.bytes += items.iter().map(Item::len).sum::<usize>();
         queue.waiting.extend(items);
         queue.given += 1;
@@ -329,5 +333,55 @@ impl Files {
             .map_err(|error| Error::outside("can't make the log file durable", path.display(), error))?;
         self.synced = self.frame;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use waterclock_base::BatchTime;
+    use waterclock_base::world::ManualClock;
+
+    use super::*;
+    use crate::testing::{Failure, SimDisk};
+
+    fn log(disk: &Arc<SimDisk>) -> Log {
+        let began = Began { epoch: 1, host: "here".into(), pid: 1, at_micros: 0, states: Vec::new() };
+        let (disk, dir, durability) = (disk.clone(), Path::new("/log").to_owned(), Durability::Synced);
+        disk.create_dir_all_synced(&dir).unwrap();
+        Log::new(Setup { disk, dir, began, durability, inline: false })
+    }
+
+    fn disk() -> Arc<SimDisk> {
+        SimDisk::new(ManualClock::at(BatchTime::ZERO), 1)
+    }
+
+    fn record(n: i64) -> Record {
+        Record::Stopped { at: BatchTime::from_millis(n) }
+    }
+
+    /// T-203, T-221: closing writes what waits, once, however often it is called; later records are refused.
+    #[test]
+    fn a_closed_log_takes_no_more() {
+        let log = log(&disk());
+        let tickets: Vec<_> = (0..100).map(|n| log.append(&[record(n)]).unwrap()).collect();
+        log.close();
+        log.close();
+        assert!(tickets.iter().all(|ticket| log.is_durable(*ticket) && log.wait(*ticket).is_ok()));
+        assert!(matches!(log.append(&[record(100)]), Err(Error::Lifecycle { .. })));
+    }
+
+    /// T-219: a failure reaches whoever waits, and whoever writes later.
+    #[test]
+    fn a_failure_reaches_those_who_write() {
+        let disk = disk();
+        let log = log(&disk);
+        log.wait(log.append(&[record(1)]).unwrap()).unwrap();
+        disk.fail_at(1, Failure::FullDisk);
+        let ticket = log.append(&[record(2)]).unwrap();
+        assert!(matches!(log.wait(ticket), Err(Error::Outside { .. })));
+        assert!(!log.is_durable(ticket));
+        assert!(log.append(&[record(3)]).is_err());
     }
 }

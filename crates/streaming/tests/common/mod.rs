@@ -9,11 +9,26 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use waterclock_base::Event;
 use waterclock_base::world::{Clock, Signal, SystemClock, lock};
-use waterclock_streaming::StreamingContext;
+use waterclock_base::{BatchTime, BoxError, Event, Result};
+use waterclock_streaming::testing::get_or_create;
+use waterclock_streaming::{Builder, Stop, StreamingContext};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// Runs so many batches from a time on, then ends at once.
+pub(crate) fn run(
+    dir: &Path,
+    now: i64,
+    batches: u32,
+    create: impl FnOnce(Builder) -> Result<StreamingContext, BoxError>,
+) -> Result<()> {
+    let (ssc, clock) = get_or_create(dir, BatchTime::from_millis(now), create)?;
+    ssc.start()?;
+    clock.advance(Duration::ZERO);
+    clock.advance_batches(batches);
+    ssc.stop(Stop::Now)
+}
 
 /// Waits in real time for other threads to come so far.
 #[track_caller]

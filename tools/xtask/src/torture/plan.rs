@@ -1,4 +1,4 @@
-//! Where to kill: every named point, any moment in between, and servers. What was killed least, for its weight, is next.
+//! Where to kill: every named point, any moment in between, and servers. What lacks most to its share is next.
 
 use super::tally::Tally;
 
