@@ -1,14 +1,13 @@
 //! `check`: a program is run up to its start, which says what it would do.
 
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf, absolute};
-use std::process::{Command, Stdio};
+use std::io::Write;
+use std::path::{Path, absolute};
 
-use serde_json::Value;
 use waterclock::StartReport;
-use waterclock::world::{Disk, RealDisk, random_seed};
+use waterclock::world::{Disk, RealDisk};
 
 use crate::answer::{Failure, is_path, to_json};
+use crate::ask::{ask, other};
 
 /// `DIR [--json] -- PROGRAM [ARGS..]`
 pub(super) fn check(args: &[&str]) -> Result<String, Failure> {
@@ -31,7 +30,9 @@ pub(super) fn check(args: &[&str]) -> Result<String, Failure> {
     }
     // The program may work elsewhere.
     let place = absolute(dir).map_err(failed)?;
-    let (answer, report) = answer(program, rest, &place)?;
+    let answer = ask(program, rest, ("WATERCLOCK_CHECK", place.as_os_str()))?;
+    let report: StartReport =
+        serde_json::from_value(answer.clone()).map_err(|error| other(program, &error))?;
     let text = if json { to_json(&answer)? } else { report.to_string() };
     if report.would_start() && !report.dir.is_empty() {
         return Ok(text);
@@ -42,40 +43,4 @@ pub(super) fn check(args: &[&str]) -> Result<String, Failure> {
         true => format!("{program} keeps no checkpoint, so it would not go on from {dir}"),
         false => "the start would be refused".into(),
     }))
-}
-
-/// Runs the program until it has said what it would do.
-fn answer(program: &str, args: &[&str], dir: &Path) -> Result<(Value, StartReport), Failure> {
-    let file = Answer(std::env::temp_dir().join(format!("waterclock-check-{:016x}", random_seed())));
-    let status = Command::new(program)
-        .args(args)
-        .env("WATERCLOCK_CHECK", dir)
-        .env("WATERCLOCK_REPORT", &file.0)
-        .stdin(Stdio::null())
-        // Standard output is for our own answer.
-        .stdout(std::io::stderr())
-        .status()
-        .map_err(|error| Failure::NoStart(format!("can't run {program}: {error}")))?;
-    let mut text = Vec::new();
-    let read = RealDisk.open(&file.0).and_then(|mut file| file.read_to_end(&mut text));
-    read.map_err(|_| {
-        let why = "without starting a streaming context: it has nothing to say about the checkpoint";
-        Failure::NoStart(format!("{program} ended ({status}) {why}"))
-    })?;
-    let other = |error: serde_json::Error| {
-        Failure::NoStart(format!("what {program} says is of another release of Waterclock: {error}"))
-    };
-    let answer: Value = serde_json::from_slice(&text).map_err(other)?;
-    let report = serde_json::from_value(answer.clone()).map_err(other)?;
-    Ok((answer, report))
-}
-
-/// The file that the program writes its answer into.
-struct Answer(PathBuf);
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        // There is none where the program did not come so far.
-        let _ = RealDisk.remove_file(&self.0);
-    }
 }

@@ -1,7 +1,9 @@
 //! The command `waterclock`: looks after checkpoints.
 
 mod answer; // how a command ends
+mod ask; // a program is run up to its start
 mod check; // tries a program on a checkpoint
+mod replay; // runs a batch again
 mod show; // a checkpoint for people
 
 use std::ffi::OsString;
@@ -30,8 +32,13 @@ waterclock check DIR [--json] -- PROGRAM [ARGS..]
     nothing and changes nothing; DIR takes the place of the directory that it would use. What it prints goes to
     standard error.
 
-Exit status: 0 if all is well; 1 if the checkpoint is damaged, a start would be refused or a command failed; 2 if
-the command line is wrong or PROGRAM did not come to its start.";
+waterclock replay TIME [--json] -- PROGRAM [ARGS..]
+    Has PROGRAM run the batch of TIME (in milliseconds, as `inspect` shows it) again, with the input that it had and
+    the state before it, and says whether anything comes out differently, and where first. Nothing is published or
+    changed. PROGRAM may be running elsewhere meanwhile.
+
+Exit status: 0 if all is well; 1 if the checkpoint is damaged, a start would be refused, a replay differs or a
+command failed; 2 if the command line is wrong or PROGRAM did not come to its start.";
 
 fn main() -> ExitCode {
     let args: Result<Vec<String>, _> = std::env::args_os().skip(1).map(OsString::into_string).collect();
@@ -68,6 +75,7 @@ fn run(args: &[&str]) -> Result<String, Failure> {
         }
         ["checkpoint", "rescale", rest @ ..] => rescale(rest),
         ["check", rest @ ..] => check::check(rest),
+        ["replay", rest @ ..] => replay::replay(rest),
         [] => Err(Failure::Usage("a command is missing".into())),
         _ => Err(Failure::Usage(format!("`{}` is no command as it stands", args.join(" ")))),
     }

@@ -47,8 +47,12 @@ fn program(builder: Builder, dir: &Path, version: &str) -> Result<StreamingConte
     let sum = |new: Vec<u32>, old: Option<u32>| Some(old.unwrap_or(0) + new.iter().sum::<u32>());
     let saved = dir.join("out/counts").display().to_string();
     match version {
-        "first" => {
-            let counts = ones.update_state_by_key(sum).named("counts");
+        "first" | "louder" => {
+            let louder = move |new, old| sum(new, old).map(|n| n + u32::from(old.is_none()));
+            let counts = match version {
+                "louder" => ones.update_state_by_key(louder).named("counts"),
+                _ => ones.update_state_by_key(sum).named("counts"),
+            };
             counts.map(|(word, n)| format!("{word} {n}")).save_as_text_files(saved, "").named("files");
         }
         "migrating" => {
@@ -282,11 +286,34 @@ fn a_start_that_would_be_refused_is_refused() {
     let (status, _, said) = check(&dir, &checkpoint, "forgetful", false);
     assert!(status == 1 && said.contains("keeps no checkpoint"), "{said}");
     let (status, text, said) = check(&dir, &checkpoint, "idle", false);
-    assert!(
-        status == 2 && text.is_empty() && said.contains("without starting a streaming context"),
-        "{said}"
-    );
+    assert!(status == 2 && text.is_empty() && said.contains("without an answer of its `start`"), "{said}");
     assert_eq!(content(&checkpoint), before);
+}
+
+#[test]
+fn a_batch_is_run_again_and_compared() {
+    let dir = written();
+    // A replay knows no other directory than the program's own.
+    std::fs::rename(dir.path().join("checkpoint"), dir.path().join("checkpoint of its own")).unwrap();
+    let replay = |version: &str, time: &str, json: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_waterclock"));
+        command.args(["replay", time]).args(json.then_some("--json")).arg("--");
+        command.arg(std::env::current_exe().unwrap()).args(["--exact", "the_program", "--nocapture"]);
+        let Output { status, stdout, stderr } =
+            command.env("PROGRAM", version).env("PROGRAM_DIR", dir.path()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    };
+    let (status, text, said) = replay("first", "1000", false);
+    assert!(status == 0 && text.starts_with("batch 1000 ms: nothing differs\n"), "{text}{said}");
+    assert!(text.contains("  same          counts (update_state_by_key at "), "{text}");
+    let (status, text, _) = replay("first", "2000", true);
+    assert!(status == 0 && text.contains("\"same\": true"), "{text}");
+    let (status, text, said) = replay("louder", "1000", false);
+    assert!(status == 1 && text.contains("  differs       counts"), "{text}");
+    assert!(said.contains("the batch 1000 ms makes something else than before: first in counts"), "{said}");
+    let (status, _, said) = replay("first", "9000", false);
+    assert!(status == 2 && said.contains("the batch 9000 ms can't be run again"), "{said}");
 }
 
 #[test]
@@ -304,6 +331,8 @@ fn a_wrong_command_line_is_answered_with_the_right_one() {
         &["check", "a"],
         &["check", "a", "--"],
         &["check", "--", "program"],
+        &["replay", "soon", "--", "program"],
+        &["replay", "1000"],
     ] {
         let (status, _, text) = refused(args);
         assert!(status == 2 && text.contains("waterclock checkpoint inspect DIR"), "{args:?}: {text}");

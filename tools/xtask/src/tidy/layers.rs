@@ -79,7 +79,7 @@ const LAYERS: &[Layers] = &[
         sources: "crates/waterclock-postgres/src/",
         order: &["error", "row", "table", "tls", "server", "sink"],
     },
-    Layers { sources: "crates/waterclock-cli/src/", order: &["answer", "show", "check", "main"] },
+    Layers { sources: "crates/waterclock-cli/src/", order: &["answer", "show", "ask", "check", "replay", "main"] },
     Layers {
         sources: "crates/waterclock-kafka/src/",
         order: &[
