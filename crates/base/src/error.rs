@@ -267,6 +267,13 @@ pub enum Error {
         hint: &'static str,
     },
 
+    /// A start that was a dry run: a report was asked for in place of it.
+    #[error("this was a dry run: nothing was started; a start would {}", outcome(*.would_start))]
+    DryRun {
+        /// Whether a start would go through.
+        would_start: bool,
+    },
+
     /// Something that must not happen.
     #[error("internal error: {what}; please report it")]
     Internal {
@@ -277,6 +284,10 @@ pub enum Error {
 
 fn tries(n: u32) -> String {
     if n == 1 { "at the first attempt".into() } else { format!("{n} attempts") }
+}
+
+fn outcome(would_start: bool) -> &'static str {
+    if would_start { "go through" } else { "be refused" }
 }
 
 fn in_batch(batch: &Option<BatchTime>) -> String {
@@ -302,7 +313,8 @@ impl Error {
             | Error::User { .. }
             | Error::Action { .. }
             | Error::Encoding { .. }
-            | Error::Cancelled { .. } => Fault::User,
+            | Error::Cancelled { .. }
+            | Error::DryRun { .. } => Fault::User,
         }
     }
 
@@ -313,7 +325,7 @@ impl Error {
             Error::Outside { .. } | Error::Receiver { .. } | Error::User { .. } | Error::Cancelled { .. } => {
                 Remedy::Retry
             }
-            Error::Lifecycle { .. } | Error::Checkpoint { .. } => Remedy::Restart,
+            Error::Lifecycle { .. } | Error::Checkpoint { .. } | Error::DryRun { .. } => Remedy::Restart,
             Error::Internal { .. } => Remedy::Report,
             Error::Duration { .. }
             | Error::Definition { .. }

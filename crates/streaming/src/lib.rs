@@ -32,10 +32,18 @@ mod context; // what a program holds
 pub mod testing;
 
 pub use block::{Lines, ReceivedBlock, ReceivedBytes, Records, gather};
-pub use context::{Builder, ContextState, Replay, ReplayOutcome, Replayed, Stop, StreamingContext};
+pub use checkpoint::{
+    Copied, FileState, InspectedAccumulator, InspectedBatch, InspectedBlock, InspectedContent, InspectedFile,
+    InspectedFound, InspectedInput, InspectedOffsets, InspectedRange, InspectedSource, InspectedState,
+    Inspection, copy_checkpoint, inspect_checkpoint, rescale_checkpoint,
+};
+pub use context::{
+    Builder, ContextState, Fate, PartKind, Replay, ReplayOutcome, Replayed, StartPart, StartReport, Stop,
+    StreamingContext,
+};
 pub use dstream::{
-    BatchMark, BatchSink, Collected, DStream, MapWithState, OnBadRecord, Output, Rejected, SinkClass, State,
-    StateOptions, StateSpec,
+    BatchMark, BatchSink, Collected, DStream, MapWithState, MigrateOptions, OnBadRecord, Output, Rejected,
+    SinkClass, State, StateOptions, StateSpec,
 };
 pub use receiver::{
     EventSink, PidEstimator, RateLimiter, RawSocket, Receiver, ReceiverControl, ReceiverCounts,

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use super::Schema;
+use crate::error::{Error, Result};
 
 /// How deep values may be nested. Deserialising them takes the stack, as reading them does.
 const MAX_DEPTH: usize = 256;
@@ -41,6 +42,32 @@ impl<'a> Value<'a> {
         let value = reader.value(schema)?;
         *bytes = reader.bytes;
         Ok(value)
+    }
+}
+
+impl Schema {
+    /// Moves `bytes` past one value that was written under this schema.
+    ///
+    /// # Errors
+    /// [`Error::Encoding`] when the bytes are not such a value, or the schema is one of a type that can't be traced;
+    /// `bytes` is not moved then.
+    ///
+    /// ```
+    /// use waterclock_base::{Schema, encode};
+    /// let mut bytes = Vec::new();
+    /// encode(&("key", 300u32), &mut bytes)?;
+    /// encode(&7u8, &mut bytes)?;
+    /// let mut rest = &bytes[..];
+    /// Schema::of::<(String, u32)>().skip(&mut rest)?;
+    /// assert_eq!(rest, [7]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    pub fn skip(&self, bytes: &mut &[u8]) -> Result<()> {
+        let mut rest = *bytes;
+        let failed = |why| Error::Encoding { what: format!("can't skip what was written as {self}"), why };
+        Value::take(self, &mut rest).map_err(failed)?;
+        *bytes = &bytes[bytes.len() - rest.len()..];
+        Ok(())
     }
 }
 

@@ -65,6 +65,7 @@ impl Checkpoint {
             events: OnceLock::new(),
             owner: Mutex::default(),
             recorded: Some(recorded),
+            dry: None,
         }))
     }
 

@@ -92,7 +92,7 @@ pub(crate) fn snapshots(disk: &dyn Disk, dir: &Path) -> Result<Vec<Found>> {
 }
 
 /// The snapshots and the log files, oldest first.
-fn files(disk: &dyn Disk, dir: &Path) -> Result<(Vec<Found>, BTreeMap<(u32, u32), PathBuf>)> {
+pub(crate) fn files(disk: &dyn Disk, dir: &Path) -> Result<(Vec<Found>, BTreeMap<(u32, u32), PathBuf>)> {
     let found = disk.list(dir);
     let found = found.map_err(|error| Error::outside("can't read the checkpoint", dir.display(), error))?;
     let (mut snapshots, mut logs) = (Vec::new(), BTreeMap::new());
@@ -110,7 +110,10 @@ fn files(disk: &dyn Disk, dir: &Path) -> Result<(Vec<Found>, BTreeMap<(u32, u32)
 }
 
 /// What a snapshot and the log behind it say, or only what they say up to the end of the batch of `upto`.
-fn from(
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn from(
     disk: &dyn Disk,
     dir: &Path,
     snapshot: Snapshot,

@@ -350,7 +350,7 @@ mod tests {
         let began = Began { epoch: 1, host: "here".into(), pid: 1, at_micros: 0, states: Vec::new() };
         let (disk, dir, durability) = (disk.clone(), Path::new("/log").to_owned(), Durability::Synced);
         disk.create_dir_all_synced(&dir).unwrap();
-        Log::new(Setup { disk, dir, began, durability, inline: false })
+        Log::new(Setup { disk, dir, began, durability, inline: false, read: None })
     }
 
     fn disk() -> Arc<SimDisk> {

@@ -7,15 +7,22 @@
 //! A start reads the newest snapshot and the log behind it ([`facts`]), decides ([`decide`]) and goes on.
 
 mod again; // as it was before a batch, to run that one again
+mod copy; // another directory that says the same
 mod decide; // what a start does: pure
 mod facts; // what is on disk
 mod frame; // the shape of everything: pure
+mod inspect; // what it holds, for people
 mod layout; // names of files: pure
 mod log; // records, durable in groups
+mod look; // for a dry run
 mod owner; // one process at a time
 mod planted; // faults that tests plant
 mod record; // what the log and snapshots say
+mod rescale; // the same with another number of key groups
+mod rows; // keys and bytes of state, without its types
+mod scan; // file by file
 mod snapshot; // everything in one file
+mod unfinished; // what would be lost with a source
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,8 +32,13 @@ use waterclock_base::world::{DiskFile, JoinHandle, World, at_point, lock, random
 use waterclock_base::{BatchTime, CheckpointInfo, Error, Event, Result, Settings};
 
 pub(crate) use again::Recorded;
+pub use copy::{Copied, copy_checkpoint};
 pub(crate) use decide::{Decision, missed};
 pub(crate) use facts::Facts;
+pub use inspect::{
+    InspectedAccumulator, InspectedBatch, InspectedBlock, InspectedContent, InspectedFound, InspectedInput,
+    InspectedOffsets, InspectedRange, InspectedSource, InspectedState, Inspection, inspect_checkpoint,
+};
 pub(crate) use log::Ticket;
 #[cfg(not(feature = "planted-faults"))]
 pub(crate) use planted::Fault;
@@ -36,6 +48,9 @@ pub use planted::{Fault, plant};
 pub(crate) use record::{
     Began, Block, Change, Content, Counted, Descriptor, Ending, Header, Input, Record, StateSchema,
 };
+pub use rescale::rescale_checkpoint;
+pub(crate) use rows::RowsHead;
+pub use scan::{FileState, InspectedFile};
 pub(crate) use snapshot::{PinnedState, SavedState};
 
 use log::{Log, Setup};
@@ -63,6 +78,8 @@ pub(crate) struct Checkpoint {
     owner: Mutex<Option<Box<dyn DiskFile>>>,
     /// Set where it is only read, to run a batch again.
     recorded: Option<Recorded>,
+    /// Set for a dry run, which changes nothing: why a start could not have it now, if so.
+    dry: Option<Option<Error>>,
 }
 
 struct Running {
@@ -95,6 +112,23 @@ impl Inner {
     }
 }
 
+/// The header of what was found, or of a checkpoint that is about to begin.
+fn header(facts: Option<&Facts>, settings: &Settings) -> Header {
+    match facts {
+        Some(facts) => facts.snapshot.header.clone(),
+        None => Header {
+            application: if settings.inline_log { 1 } else { random_seed() },
+            app_name: settings.app_name.clone(),
+            zero: BatchTime::ZERO,
+            interval_ms: 0,
+            seed: settings.seed.unwrap_or_else(random_seed),
+            key_groups: settings.key_groups,
+            time: BatchTime::ZERO,
+            next_log: (1, 0),
+        },
+    }
+}
+
 /// What a snapshot says besides what the checkpoint and the sources know.
 pub(crate) struct Contents {
     pub(crate) time: BatchTime,
@@ -115,19 +149,7 @@ impl Checkpoint {
             .map_err(|error| Error::outside("can't make the checkpoint directory", dir.display(), error))?;
         let owner = owner::take(world, dir)?;
         let facts = facts::read(disk, dir)?;
-        let header = match &facts {
-            Some(facts) => facts.snapshot.header.clone(),
-            None => Header {
-                application: if settings.inline_log { 1 } else { random_seed() },
-                app_name: settings.app_name.clone(),
-                zero: BatchTime::ZERO,
-                interval_ms: 0,
-                seed: settings.seed.unwrap_or_else(random_seed),
-                key_groups: settings.key_groups,
-                time: BatchTime::ZERO,
-                next_log: (1, 0),
-            },
-        };
+        let header = header(facts.as_ref(), settings);
         let epoch = facts.as_ref().map_or(0, |facts| facts.epoch) + 1;
         Ok(Arc::new(Checkpoint {
             dir: dir.to_owned(),
@@ -140,6 +162,7 @@ impl Checkpoint {
             events: OnceLock::new(),
             owner: Mutex::new(Some(owner)),
             recorded: None,
+            dry: None,
         }))
     }
 
@@ -306,6 +329,14 @@ impl Checkpoint {
         }
         inner.forget(forget);
         Ok(ticket)
+    }
+
+    /// Has the next batch take a snapshot: what was converted at the start is then written as it is now.
+    pub(crate) fn snapshot_soon(&self) {
+        if let Some(running) = self.running.get() {
+            // More than any limit, with room for what comes.
+            lock(&running.inner).logged = u64::MAX / 2;
+        }
     }
 
     /// Whether the log has become long enough for a snapshot.

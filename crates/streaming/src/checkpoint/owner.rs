@@ -3,7 +3,7 @@
 //! The operating system gives the lock back when its process ends, however that happens, so nobody has to
 //! clean up after a crash.
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use waterclock_base::world::{DiskFile, World};
@@ -21,19 +21,44 @@ pub(crate) fn take(world: &World, dir: &Path) -> Result<Box<dyn DiskFile>> {
     let mut file = world.disk.open_or_create(&path).map_err(cannot)?;
     let now = world.clock.now_micros();
     if !file.try_lock().map_err(cannot)? {
-        let mut text = String::new();
-        // Who has it may be writing its name just now: what can be read is all there is to say.
-        let _ = file.read_to_string(&mut text);
-        return Err(Error::Checkpoint {
-            dir: dir.display().to_string(),
-            why: format!("it belongs to {}", describe(&text, now)),
-            hint: "stop that process first, or use another directory",
-        });
+        return Err(owned(dir, &mut *file, now));
     }
     let text = format!("{} {} {now}\n", host(), std::process::id());
     let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(text.as_bytes()));
     written.and_then(|()| file.flush()).map_err(cannot)?;
     Ok(file)
+}
+
+/// Keeps other processes from taking the checkpoint until the file is dropped, without a change of it; none where
+/// no process has ever owned it.
+///
+/// # Errors
+/// As [`take`].
+pub(crate) fn hold(world: &World, dir: &Path) -> Result<Option<Box<dyn DiskFile>>> {
+    let path = layout::lock_file(dir);
+    let cannot = |error| Error::outside("can't lock the checkpoint", path.display(), error);
+    if world.disk.entry(&path).is_err() {
+        return Ok(None);
+    }
+    // Some file systems lock only what may be written to; some directories may only be read.
+    let file = world.disk.open_or_create(&path).or_else(|_| world.disk.open(&path));
+    let mut file = file.map_err(cannot)?;
+    if file.try_lock().map_err(cannot)? {
+        return Ok(Some(file));
+    }
+    Err(owned(dir, &mut *file, world.clock.now_micros()))
+}
+
+/// The error of a checkpoint that another process has.
+fn owned(dir: &Path, file: &mut dyn DiskFile, now: i64) -> Error {
+    let mut text = String::new();
+    // Who has it may be writing its name just now: what can be read is all there is to say.
+    let _ = file.read_to_string(&mut text);
+    Error::Checkpoint {
+        dir: dir.display().to_string(),
+        why: format!("it belongs to {}", describe(&text, now)),
+        hint: "stop that process first, or use another directory",
+    }
 }
 
 /// The machine's name, for people.

@@ -14,8 +14,8 @@ use waterclock_base::{
 };
 use waterclock_engine::{Engine, Executor};
 
-use super::StreamingContext;
 use super::watch::prepare;
+use super::{StreamingContext, dry_run};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Printer};
 use crate::listen::{Bus, Progress};
@@ -41,6 +41,8 @@ pub struct Builder {
     resumes: bool,
     /// The batch that is only to be run again, to compare.
     replays: Option<BatchTime>,
+    /// Whether the checkpoint is only looked at.
+    looks: bool,
 }
 
 impl Builder {
@@ -56,6 +58,7 @@ impl Builder {
             watchers: Vec::new(),
             resumes: false,
             replays: None,
+            looks: false,
         }
     }
 
@@ -65,6 +68,11 @@ impl Builder {
         builder.settings.checkpoint_dir = Some(dir);
         builder.resumes = true;
         builder
+    }
+
+    /// Looks at the checkpoint in `dir`, for a dry run.
+    pub(super) fn looking(dir: PathBuf) -> Self {
+        Builder { looks: true, ..Builder::resuming(dir) }
     }
 
     /// Runs a batch again of the checkpoint in `dir`.
@@ -204,7 +212,8 @@ impl Builder {
         self
     }
 
-    /// Drops the state that the checkpoint has under this name, when the program has no such stream any more.
+    /// Drops what the checkpoint has under this name, when the program has no such stream any more: state, or what a
+    /// source took in and no batch has finished. Without this, such a start is refused.
     pub fn forget_state(mut self, name: impl Into<String>) -> Self {
         self.settings.forget_state.push(name.into());
         self
@@ -370,11 +379,7 @@ impl Builder {
     pub fn build(mut self) -> Result<StreamingContext> {
         self.settings.default_parallelism = self.parallelism.unwrap_or(self.settings.threads);
         check(&self.settings)?;
-        let checkpoint = match (&self.settings.checkpoint_dir, self.replays) {
-            (None, _) => None,
-            (Some(dir), Some(batch)) => Some(Checkpoint::before(&self.world, dir, batch)?),
-            (Some(dir), None) => Some(Checkpoint::open(&self.world, dir, &self.settings)?),
-        };
+        let checkpoint = self.checkpoint()?;
         if let Some(checkpoint) =
             checkpoint.as_ref().filter(|checkpoint| self.resumes && !checkpoint.is_fresh())
         {
@@ -397,6 +402,23 @@ impl Builder {
             graph.set_checkpoint(checkpoint, self.resumes);
         }
         Ok(StreamingContext::from_graph(graph, prepare(self.watchers)?))
+    }
+}
+
+impl Builder {
+    /// The checkpoint as it is needed: to go on from, to look at, or as it was before a batch.
+    fn checkpoint(&mut self) -> Result<Option<Arc<Checkpoint>>> {
+        let Some(dir) = self.settings.checkpoint_dir.clone() else { return Ok(None) };
+        if let Some(batch) = self.replays {
+            return Checkpoint::before(&self.world, &dir, batch).map(Some);
+        }
+        let Some(asked) = dry_run::asked() else {
+            let open = if self.looks { Checkpoint::look } else { Checkpoint::open };
+            return open(&self.world, &dir, &self.settings).map(Some);
+        };
+        let found = Checkpoint::look(&self.world, &asked.dir, &self.settings);
+        self.settings.checkpoint_dir = Some(asked.dir);
+        found.map(Some).inspect_err(dry_run::failed)
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod accumulator;
 mod builder;
+mod dry_run;
 mod replay;
 mod resume;
 mod start;
+mod start_report;
 mod stop;
 mod watch;
 
@@ -23,6 +25,7 @@ use crate::graph::Graph;
 
 pub use builder::Builder;
 pub use replay::{Replay, ReplayOutcome, Replayed};
+pub use start_report::{Fate, PartKind, StartPart, StartReport};
 pub use stop::Stop;
 
 /// Where a context is in its life. It never goes back.
@@ -96,7 +99,9 @@ impl StreamingContext {
     /// batches are formed for the time in which the program did not run: one for each interval, or
     /// [`max_catch_up`](Builder::max_catch_up) where those are more, which share the time evenly.
     ///
-    /// Every source and every stream with state needs a name, see [`DStream::named`](crate::DStream::named).
+    /// Every source and every stream with state needs a name, see [`DStream::named`](crate::DStream::named). So the
+    /// program may change: what a new release would do with a checkpoint is told by [`dry_run`](Self::dry_run), and
+    /// state of another type is read by [`migrate`](crate::DStream::migrate).
     ///
     /// # Errors
     /// What `create` returns; [`Error::Checkpoint`] when another process has the directory or when what is in
@@ -123,7 +128,8 @@ impl StreamingContext {
             None => Builder::resuming(dir.into()),
             Some(batch) => Builder::replaying(dir.into(), batch),
         };
-        replay::created("get_or_create", builder, create)
+        let created = replay::created("get_or_create", builder, create);
+        created.inspect_err(dry_run::failed)
     }
 
     pub(crate) fn from_graph(graph: Arc<Graph>, watchers: Vec<Arc<dyn Watcher>>) -> Self {
@@ -191,7 +197,12 @@ impl StreamingContext {
             // Spark takes note of the directory and does nothing with it.
             return if self.settings().spark_rules.checkpoint_for_state { Ok(()) } else { Err(late) };
         }
-        graph.set_checkpoint(Checkpoint::open(self.engine().world(), &dir.into(), self.settings())?, false);
+        let (world, settings) = (self.engine().world(), self.settings());
+        let checkpoint = match dry_run::asked() {
+            Some(asked) => Checkpoint::look(world, &asked.dir, settings),
+            None => Checkpoint::open(world, &dir.into(), settings),
+        };
+        graph.set_checkpoint(checkpoint?, false);
         Ok(())
     }
 

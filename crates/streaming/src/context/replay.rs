@@ -21,7 +21,7 @@ use crate::job::call;
 /// Names the batch, in milliseconds.
 const BATCH: &str = "WATERCLOCK_REPLAY";
 /// Names the file for what comes of it.
-const REPORT: &str = "WATERCLOCK_REPORT";
+pub(super) const REPORT: &str = "WATERCLOCK_REPORT";
 
 /// Why a closure's doings are not compared.
 const NOT_CALLED: &str = "its closure is called by a replay only with `replay_closures(true)`";
@@ -106,7 +106,7 @@ impl Replay {
 }
 
 /// A text as JSON has it.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {

@@ -29,10 +29,13 @@ impl StreamingContext {
     /// # Errors
     /// [`Error::Lifecycle`] on a stopped context, or where another one is active and only one may be;
     /// [`Error::Start`] and the errors of refused operations when the graph can't run; a source's own
-    /// error when it can't begin.
+    /// error when it can't begin; [`Error::DryRun`] where a [dry run](Self::dry_run) was asked for.
     pub fn start(&self) -> Result<()> {
         if self.is_for_replay() {
             return self.replay_instead();
+        }
+        if self.state() == ContextState::Initialized {
+            self.start_dry()?;
         }
         let mut life = lock(&self.inner.life);
         match life.state {
@@ -142,7 +145,7 @@ impl Inner {
                 application: checkpoint.application(),
                 starts: checkpoint.starts(),
                 ended: beginning.ended,
-                redone: beginning.redo_count(),
+                redone: beginning.pending().len(),
                 missed: missed.len(),
                 started_micros,
                 restored_micros,

@@ -1,6 +1,7 @@
 //! `DStream<T>`: a live stream as a sequence of datasets, one for each batch.
 
 mod keyed; // by key
+mod migrate; // state of an old type
 mod operators; // record by record, batch by batch
 mod output; // what leaves
 mod window; // over several batches
@@ -15,6 +16,7 @@ use waterclock_engine::Rdd;
 use crate::graph::{AnyNode, BatchCx, Derive, Graph, StreamCompute, StreamNode};
 
 pub use keyed::{MapWithState, State, StateOptions, StateSpec};
+pub use migrate::MigrateOptions;
 pub use operators::{OnBadRecord, Rejected};
 pub use output::{BatchMark, BatchSink, Collected, Output, SinkClass};
 
@@ -66,7 +68,8 @@ impl<T: Data> DStream<T> {
 
     /// Says which version of its form the stream's state has, for types whose schema can't be found out from
     /// their `Deserialize` (some of those that are written by hand). From 1; raise it when the form changes:
-    /// state of another version is refused instead of being read wrongly.
+    /// state of another version is refused instead of being read wrongly, unless
+    /// [`migrate_with`](DStream::migrate_with) converts it.
     ///
     /// Without state, or where the types can be traced, it changes nothing.
     #[must_use = "the answer is the same stream"]

@@ -27,7 +27,7 @@ pub(crate) use node::{AnyNode, Derive, Settled, StateKind, StreamCompute, Stream
 pub(crate) use output::{JobCx, OutputJob, OutputNode, Prepared, Replaying};
 pub(crate) use remember::lookbacks;
 pub(crate) use source::{Cut, SavedBatch, SavedInput, Source, stop_all};
-pub(crate) use state::{Restored, StreamState};
+pub(crate) use state::{Restored, StreamState, Takeover};
 
 use crate::block::ReceivedBytes;
 use crate::checkpoint::Checkpoint;

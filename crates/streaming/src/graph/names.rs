@@ -7,6 +7,9 @@ use waterclock_base::{Error, Result, StreamId, key_hash};
 
 use super::{AnyNode, Graph, Source};
 
+/// What the name of a source that nothing reads begins with.
+const UNREAD: &str = "unread ";
+
 /// What a checkpoint calls the parts of a graph.
 pub(crate) struct Names {
     /// The sources that are read or not, by name.
@@ -39,7 +42,7 @@ impl Names {
             .map(|source| match node_of(source.stream()) {
                 Some(node) => (name(node), source),
                 // Nothing reads it, so nothing of it is ever asked for.
-                None => (format!("unread {}", source.stream()), source),
+                None => (format!("{UNREAD}{}", source.stream()), source),
             })
             .collect();
         let states: Vec<_> = nodes
@@ -62,6 +65,11 @@ impl Names {
         };
         let parts: Vec<_> = nodes.iter().map(part).collect();
         Ok(Names { sources, states, program: key_hash(&parts) })
+    }
+
+    /// Whether this stands for a source that nothing reads.
+    pub(crate) fn is_unread(name: &str) -> bool {
+        name.starts_with(UNREAD)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The state of a stream, as batches and checkpoints see it: without the types of its keys and values.
 
+use std::any::Any;
 use std::time::Duration;
 
 use waterclock_base::{BatchInterval, BatchTime, Result};
@@ -35,6 +36,12 @@ pub(crate) trait StreamState: Send + Sync {
     /// What the program calls the present form of types whose schema can't be found out; once.
     fn set_version(&self, version: u32);
 
+    /// State of another type is read by this `Migration` from now on.
+    ///
+    /// # Errors
+    /// Says why it can't be.
+    fn migrate(&self, migration: Box<dyn Any>) -> Result<(), String>;
+
     /// From now on, what batches change is written down, and versions can be pinned that are older than the
     /// newest by up to `lookback`.
     fn save(&self, lookback: Duration);
@@ -47,7 +54,18 @@ pub(crate) trait StreamState: Send + Sync {
     fn pin(&self, name: &str, oldest: BatchTime) -> PinnedState;
 
     /// Takes over what was saved.
-    fn restore(&self, saved: Restored<'_>) -> Result<()>;
+    fn restore(&self, saved: Restored<'_>) -> Result<Takeover>;
+}
+
+/// What became of saved state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Takeover {
+    /// There was none.
+    New,
+    /// It was read as it is.
+    Kept,
+    /// It was written as other types; says which, and how they were read.
+    Migrated(String),
 }
 
 /// What a checkpoint has of a stream's state.

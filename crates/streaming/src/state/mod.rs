@@ -9,12 +9,14 @@
 //! Whoever still reads an older version *pins* it; deltas up to the oldest pin are folded into the base in
 //! place, in the usual case right after their batch.
 
+mod migrate; // state of an old type
 mod rows; // keyed rows that can be removed
 mod saved; // changes as bytes
 mod stage; // the tasks that change state
 mod store; // base, deltas, pins
 mod version; // the versions that a stream makes, batch by batch
 
+pub(crate) use migrate::Migration;
 pub(crate) use rows::Rows;
 pub(crate) use saved::{read_head, read_row, write as write_saved, write_view};
 pub(crate) use stage::{Emitted, Snapshot, StateStage, Update, Updated};

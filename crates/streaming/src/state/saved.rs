@@ -1,26 +1,17 @@
 //! Changes of state as bytes and back. The bytes are laid out in docs/format.md, "State rows".
 
-use waterclock_base::{BatchTime, Key, Record, Result, decode, encode, key_hash};
+use waterclock_base::{Key, Record, Result, decode, encode, key_hash};
 
 use super::{Change, Delta, Entry, View};
-use crate::checkpoint::{Fault, planted};
+use crate::checkpoint::{Fault, RowsHead, planted};
 
 /// Bytes after which rows go into another piece.
 const PIECE: usize = 4 << 20;
 
-/// What rows begin with.
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(crate) struct Head {
-    /// Everything that was there before is gone.
-    pub(crate) from_scratch: bool,
-    /// Every key that was last touched before this was removed.
-    pub(crate) expired: Option<BatchTime>,
-}
-
 /// Writes a delta down.
 pub(crate) fn write<K: Key, S: Record>(delta: &Delta<K, S>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    encode(&Head { from_scratch: delta.from_scratch, expired: delta.expired }, &mut bytes)?;
+    encode(&RowsHead { from_scratch: delta.from_scratch, expired: delta.expired }, &mut bytes)?;
     for (_, (key, changed)) in delta.rows.iter() {
         match &changed.change {
             Change::Set(entry) => row(key, Some(entry), &mut bytes)?,
@@ -51,7 +42,7 @@ pub(crate) fn write_view<K: Key, S: Record>(
     view: &View<'_, K, S>,
     mut piece: impl FnMut(Vec<u8>) -> Result<()>,
 ) -> Result<()> {
-    let head = |bytes: &mut Vec<u8>| encode(&Head { from_scratch: false, expired: None }, bytes);
+    let head = |bytes: &mut Vec<u8>| encode(&RowsHead { from_scratch: false, expired: None }, bytes);
     let mut bytes = Vec::new();
     head(&mut bytes)?;
     let mut outcome = Ok(());
@@ -73,7 +64,7 @@ pub(crate) fn write_view<K: Key, S: Record>(
 }
 
 /// Reads what rows begin with.
-pub(crate) fn read_head(bytes: &mut &[u8]) -> Result<Head> {
+pub(crate) fn read_head(bytes: &mut &[u8]) -> Result<RowsHead> {
     decode(bytes)
 }
 

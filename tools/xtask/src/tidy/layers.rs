@@ -80,6 +80,10 @@ const LAYERS: &[Layers] = &[
         order: &["error", "row", "table", "tls", "server", "sink"],
     },
     Layers {
+        sources: "crates/waterclock-cli/src/",
+        order: &["answer", "show", "ask", "check", "replay", "main"],
+    },
+    Layers {
         sources: "crates/waterclock-kafka/src/",
         order: &[
             "error",

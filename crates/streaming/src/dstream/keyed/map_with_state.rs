@@ -104,7 +104,12 @@ impl<K: Key, S: Record, M: Data> MapWithState<K, S, M> {
     /// Gives the state a name, under which it outlives the process; see [`DStream::named`].
     #[must_use = "the answer is the named state"]
     pub fn named(self, name: impl Into<String>) -> Self {
-        MapWithState { mapped: self.mapped.named(name), snapshots: self.snapshots }
+        self.mapped(|mapped| mapped.named(name))
+    }
+
+    /// The same with something said of the mapped stream, whose the state is.
+    pub(crate) fn mapped(self, say: impl FnOnce(DStream<M>) -> DStream<M>) -> Self {
+        MapWithState { mapped: say(self.mapped), snapshots: self.snapshots }
     }
 
     /// Sets Spark's checkpoint interval: a multiple of the slide (default: ten slides). What batches change is

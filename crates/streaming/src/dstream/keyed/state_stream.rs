@@ -1,12 +1,13 @@
 //! What all streams with state share: the store, its versions, how data is spread to meet it, and how it
 //! outlives the process.
 
+use std::any::Any;
 use std::ops::Range;
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use waterclock_base::world::in_parallel;
+use waterclock_base::world::{in_parallel, lock};
 use waterclock_base::{
     BatchInterval, BatchTime, Bytes, Data, Error, Key, Record, Result, Schema, SchemaChange, decode,
     group_of_hash, key_hash, read_as,
@@ -14,10 +15,15 @@ use waterclock_base::{
 use waterclock_engine::{Define, Engine, Keyed, Partitioner, PartitionerId, Rdd, StageOutput};
 
 use crate::checkpoint::{Change, PinnedState, StateSchema};
-use crate::graph::{Restored, Settled, StreamState};
+use crate::graph::{Restored, Settled, StreamState, Takeover};
 use crate::state::{
-    Emitted, Snapshot, StateStage, StateStore, Update, Versions, read_head, read_row, write_saved, write_view,
+    Emitted, Migration, Snapshot, StateStage, StateStore, Update, Versions, read_head, read_row, write_saved,
+    write_view,
 };
+
+/// Makes a migration of the state out of one of what the program calls the state; none where that is something
+/// else.
+type Lift<S> = fn(Box<dyn Any>) -> Option<Migration<S>>;
 
 /// The state of one stream and the versions that it is at.
 pub(crate) struct StateStream<K: Key, S: Record, M: Data> {
@@ -27,6 +33,9 @@ pub(crate) struct StateStream<K: Key, S: Record, M: Data> {
     key_groups: u32,
     /// What the program calls the present form of types that can't be traced.
     version: OnceLock<u32>,
+    migrations: Mutex<Vec<Arc<Migration<S>>>>,
+    /// How a migration of what the program calls the state is one of `S`.
+    lift: Lift<S>,
     pub(crate) versions: Versions<K, S, M>,
 }
 
@@ -40,8 +49,14 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
     ) -> Self {
         let store = StateStore::new(partitioner.partitions(), engine.seed(), with_timeouts);
         let key_groups = engine.settings().key_groups;
-        let (version, versions) = (OnceLock::new(), Versions::new(store));
-        StateStream { operator, site, partitioner, key_groups, version, versions }
+        let (version, migrations, versions) = (OnceLock::new(), Mutex::default(), Versions::new(store));
+        let lift: Lift<S> = |migration| migration.downcast().ok().map(|migration| *migration);
+        StateStream { operator, site, partitioner, key_groups, version, migrations, lift, versions }
+    }
+
+    /// The program calls something else the state than what is kept.
+    pub(crate) fn lifting(self, lift: Lift<S>) -> Self {
+        StateStream { lift, ..self }
     }
 
     /// The dataset spread as the state is.
@@ -85,7 +100,7 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
     }
 
     /// Fills a partition with its part of the changes, oldest first.
-    fn fill(&self, partition: usize, changes: &[(&Reading, &Change)]) -> Result<()> {
+    fn fill(&self, partition: usize, changes: &[(&Reading<S>, &Change)]) -> Result<()> {
         let (groups, own) = (self.groups(partition), self.own_partitioner());
         let concerns = |change: &Change| match change.partitions as usize == self.partitioner.partitions() {
             // Partitions that are as they were are only concerned by their own changes.
@@ -135,13 +150,14 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
     ///
     /// # Errors
     /// [`Error::Checkpoint`] naming what does not fit.
-    fn reading(&self, schema: StateSchema) -> Result<Reading> {
+    fn reading(&self, schema: StateSchema) -> Result<Reading<S>> {
         let now = self.schema(&schema.name);
         let refuse = |what: &str, why: String| Error::Checkpoint {
             dir: format!("state {}", schema.name),
             why: format!("its {what} changed since it was saved: {why}"),
-            hint: "make the new type read the old one (added fields need `#[serde(default)]`), or begin the \
-                   state anew under another name and drop this one with `forget_state`",
+            hint: "make the new type read the old one (added fields need `#[serde(default)]`), convert it with \
+                   `.migrate::<Old>(..)`, or begin the state anew under another name and drop this one with \
+                   `forget_state`",
         };
         let same = |what: &str, old: &Schema, new: &Schema| match old.change_to(new) {
             Ok(change) => Ok(change == SchemaChange::Same),
@@ -153,8 +169,25 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
             return Err(refuse("partitioner", why.into()));
         }
         let same_key = same("key", &schema.key, &now.key)?;
-        let same_value = same("value", &schema.value, &now.value)?;
-        Ok(Reading { schema, same_key, same_value })
+        let migration = lock(&self.migrations).iter().find(|known| known.old == schema.value).cloned();
+        let value = match migration {
+            Some(migration) if schema.value != now.value => ReadValue::Migrates(migration),
+            _ if same("value", &schema.value, &now.value)? => ReadValue::Same,
+            _ => ReadValue::Converts,
+        };
+        let told = |what: &str, old: &Schema, how: &str, new: &Schema| {
+            format!("its {what} was {old}, {how} {new} now")
+        };
+        let by_names = "and is read by its names as";
+        let key = (!same_key).then(|| told("key", &schema.key, by_names, &now.key));
+        let how = match &value {
+            ReadValue::Same => None,
+            ReadValue::Converts => Some(by_names),
+            ReadValue::Migrates(_) => Some("and `migrate` makes it"),
+        };
+        let value_told = how.map(|how| told("value", &schema.value, how, &now.value));
+        let change = key.into_iter().chain(value_told).collect::<Vec<_>>().join("; ");
+        Ok(Reading { schema, same_key, value, change })
     }
 
     fn strayed(&self, change: &Change) -> Error {
@@ -231,6 +264,19 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
         self.version.get_or_init(|| version);
     }
 
+    fn migrate(&self, migration: Box<dyn Any>) -> Result<(), String> {
+        let migration = (self.lift)(migration).ok_or("it keeps state of another type")?;
+        if !matches!(migration.old, Schema::Opaque { .. }) && migration.old == Schema::of::<S>() {
+            return Err(
+                "the old type looks in bytes as today's does, so that what was converted could not be \
+                        told from what was not"
+                    .into(),
+            );
+        }
+        lock(&self.migrations).push(Arc::new(migration));
+        Ok(())
+    }
+
     fn save(&self, lookback: Duration) {
         self.versions.store().save(lookback);
     }
@@ -272,8 +318,9 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
         PinnedState { schema: self.schema(name), version, rows }
     }
 
-    fn restore(&self, restored: Restored<'_>) -> Result<()> {
+    fn restore(&self, restored: Restored<'_>) -> Result<Takeover> {
         let Restored { saved, changes, upto, skipped, long, threads } = restored;
+        let is_new = saved.is_none() && changes.is_empty();
         let mut version = saved.and_then(|saved| saved.version);
         // A program that looks back further than the one that saved begins with what there is.
         let upto = version.map_or(upto, |version| version.max(upto));
@@ -281,7 +328,7 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
         let changes = changes.into_iter().map(|(schema, change)| (schema, change));
         let due = rows.chain(changes).filter(|(_, change)| change.version <= upto);
         let due: Vec<_> = due.collect();
-        let mut readings: Vec<Reading> = Vec::new();
+        let mut readings: Vec<Reading<S>> = Vec::new();
         for (schema, change) in &due {
             version = version.max(Some(change.version));
             if self.own_partitioner() && change.partitions as usize != self.partitioner.partitions() {
@@ -302,24 +349,43 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
         }
         self.versions.resume(upto, skipped);
         long.into_iter().for_each(|long| self.versions.pass_over(long));
-        Ok(())
+        let changed = readings.into_iter().map(|reading| reading.change);
+        let changed: Vec<String> = changed.filter(|change| !change.is_empty()).collect();
+        Ok(match (is_new, changed.is_empty()) {
+            (true, _) => Takeover::New,
+            (false, true) => Takeover::Kept,
+            (false, false) => Takeover::Migrated(changed.join("; ")),
+        })
     }
 }
 
-/// What rows were written as, and whether that is what they are today.
-struct Reading {
+/// What rows were written as, and how they are read today.
+struct Reading<S> {
     schema: StateSchema,
     same_key: bool,
-    same_value: bool,
+    value: ReadValue<S>,
+    /// What is another type today, for people.
+    change: String,
 }
 
-impl Reading {
+enum ReadValue<S> {
+    Same,
+    Converts,
+    Migrates(Arc<Migration<S>>),
+}
+
+impl<S: Record> Reading<S> {
     fn key<K: Key>(&self, bytes: &mut &[u8]) -> Result<K> {
         if self.same_key { decode(bytes) } else { read_as(&self.schema.key, bytes) }
     }
 
-    fn value<S: Record>(&self, bytes: &mut &[u8]) -> Result<S> {
-        if self.same_value { decode(bytes) } else { read_as(&self.schema.value, bytes) }
+    fn value(&self, bytes: &mut &[u8]) -> Result<S> {
+        match &self.value {
+            ReadValue::Same => decode(bytes),
+            ReadValue::Converts => read_as(&self.schema.value, bytes),
+            ReadValue::Migrates(migration) => (migration.read)(bytes)
+                .map_err(|error| Error::user(format!("migrate (state {})", self.schema.name), None, error)),
+        }
     }
 }
 

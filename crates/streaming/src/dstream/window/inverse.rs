@@ -1,18 +1,19 @@
 //! Windows that are kept up to date: what enters is added, what leaves is taken out again.
 
+use std::any::Any;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use waterclock_base::{BatchTime, Data, Error, Key, Record, Result};
+use waterclock_base::{BatchTime, Data, Error, Key, Record, Result, Schema, SchemaField, decode};
 use waterclock_engine::{Keyed, Parent, Rdd, Sink, Step, StorageLevel, TaskCx};
 
 use super::bounds::{Asked, Bounds};
 use crate::dstream::DStream;
 use crate::dstream::keyed::{StateStream, snapshot};
 use crate::graph::{AnyNode, BatchCx, StateKind, StreamCompute, StreamNode, StreamState};
-use crate::state::{Change, Changed, Delta, Entry, StateStage, Update, Updated, View};
+use crate::state::{Change, Changed, Delta, Entry, Migration, StateStage, Update, Updated, View};
 
 /// # Pairs: windows, incremental
 ///
@@ -131,7 +132,7 @@ impl<K: Data, V: Data> DStream<(K, V)> {
         let add = rule.clone();
         let reduced = self.reduce_as(call, site, options, move |a, b| (add.f)(a, b));
         reduced.node.persist_by_default(StorageLevel::MemoryOnly);
-        let stream = StateStream::new(call, site, partitioner, &self.graph.engine, false);
+        let stream = StateStream::new(call, site, partitioner, &self.graph.engine, false).lifting(in_window);
         let mut info = reduced.derived(call, site);
         info.slide = bounds.slide;
         // What leaves the window was in the one before.
@@ -160,6 +161,20 @@ struct InWindow<V> {
     value: Option<V>,
     /// How many batches of the window have the key.
     batches: u32,
+}
+
+/// A migration of the program's values is one of values in a window.
+fn in_window<V: Record>(migration: Box<dyn Any>) -> Option<Migration<InWindow<V>>> {
+    let of_value: Box<Migration<V>> = migration.downcast().ok()?;
+    let around = |value| {
+        let value = SchemaField::new("value", Schema::Option(Box::new(value)));
+        let batches = Schema::Integer { signed: false, bits: 32 };
+        Schema::Struct(vec![value, SchemaField::new("batches", batches)])
+    };
+    Some(of_value.within(around, |read, bytes| {
+        let value = if decode(bytes)? { Some(read(bytes)?) } else { None };
+        Ok(InWindow { value, batches: decode(bytes)? })
+    }))
 }
 
 struct Inverse<K: Key, V: Record, F, I> {

@@ -1,0 +1,43 @@
+//! A checkpoint for a dry run: looked at, and left as it is.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use waterclock_base::world::World;
+use waterclock_base::{Error, Result, Settings};
+
+use super::{Checkpoint, facts, header, owner};
+
+impl Checkpoint {
+    /// Looks at the checkpoint in `dir`: nothing in it is changed or made.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] when it can't be trusted.
+    pub(crate) fn look(world: &World, dir: &Path, settings: &Settings) -> Result<Arc<Self>> {
+        let disk = &*world.disk;
+        let (owner, taken) = match owner::hold(world, dir) {
+            Ok(owner) => (owner, None),
+            Err(error) => (None, Some(error)),
+        };
+        // What is missing, a start makes.
+        let facts = if disk.entry(dir).is_ok() { facts::read(disk, dir)? } else { None };
+        Ok(Arc::new(Checkpoint {
+            dir: dir.to_owned(),
+            world: world.clone(),
+            header: header(facts.as_ref(), settings),
+            epoch: facts.as_ref().map_or(0, |facts| facts.epoch),
+            facts: Mutex::new(facts),
+            used: Mutex::new(false),
+            running: OnceLock::new(),
+            events: OnceLock::new(),
+            owner: Mutex::new(owner),
+            recorded: None,
+            dry: Some(taken),
+        }))
+    }
+
+    /// Whether this is a dry run, and then why a start could not have the checkpoint now, if so.
+    pub(crate) fn dry(&self) -> Option<Option<&Error>> {
+        self.dry.as_ref().map(Option::as_ref)
+    }
+}

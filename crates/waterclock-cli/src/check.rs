@@ -1,0 +1,46 @@
+//! `check`: a program is run up to its start, which says what it would do.
+
+use std::io::Write;
+use std::path::{Path, absolute};
+
+use waterclock::StartReport;
+use waterclock::world::{Disk, RealDisk};
+
+use crate::answer::{Failure, is_path, to_json};
+use crate::ask::{ask, other};
+
+/// `DIR [--json] -- PROGRAM [ARGS..]`
+pub(super) fn check(args: &[&str]) -> Result<String, Failure> {
+    let usage =
+        || Failure::Usage("`check` takes a directory, perhaps `--json`, then `--` and a program".into());
+    let end = args.iter().position(|arg| *arg == "--").ok_or_else(usage)?;
+    let (ours, command) = (&args[..end], &args[end + 1..]);
+    let (dir, json) = match ours {
+        [dir] => (dir, false),
+        [dir, "--json"] | ["--json", dir] => (dir, true),
+        _ => return Err(usage()),
+    };
+    let [program, rest @ ..] = command else { return Err(usage()) };
+    if !is_path(dir) {
+        return Err(usage());
+    }
+    let failed = |error: std::io::Error| Failure::No(format!("can't read {dir}: {error}"));
+    if !RealDisk.entry(Path::new(dir)).map_err(failed)?.is_dir {
+        return Err(Failure::No(format!("{dir} is not a directory")));
+    }
+    // The program may work elsewhere.
+    let place = absolute(dir).map_err(failed)?;
+    let answer = ask(program, rest, ("WATERCLOCK_CHECK", place.as_os_str()))?;
+    let report: StartReport =
+        serde_json::from_value(answer.clone()).map_err(|error| other(program, &error))?;
+    let text = if json { to_json(&answer)? } else { report.to_string() };
+    if report.would_start() && !report.dir.is_empty() {
+        return Ok(text);
+    }
+    // The answer is there also when it is no.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    Err(Failure::No(match report.dir.is_empty() {
+        true => format!("{program} keeps no checkpoint, so it would not go on from {dir}"),
+        false => "the start would be refused".into(),
+    }))
+}
