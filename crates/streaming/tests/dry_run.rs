@@ -178,7 +178,10 @@ fn a_checkpoint_in_use_is_looked_at_and_refused() {
     let [owned] = &report.refusals[..] else { panic!("{report}") };
     assert!(owned.contains(&format!("it belongs to process {}", std::process::id())), "{owned}");
     assert_eq!(report.fate(PartKind::State, "retyped"), Some(Fate::Migrated));
-    assert_eq!(content(dir.path()), before);
+    // Its owner may have gone on writing at the end of its log meanwhile.
+    let after = content(dir.path());
+    assert!(after.keys().eq(before.keys()));
+    assert!(before.iter().all(|(name, (bytes, _))| after[name].0.starts_with(bytes)));
     ssc.stop(Stop::Now).unwrap();
     assert!(StreamingContext::dry_run(dir.path(), second).would_start());
 }
