@@ -222,7 +222,8 @@ impl Checkpoint {
         Ok(lock(&self.facts).take())
     }
 
-    /// Begins to write. `found` is what a resumed start found; a fresh one begins with a snapshot of nothing.
+    /// Begins to write. `found` is what a resumed start found; a fresh one begins with a snapshot of nothing but the
+    /// positions of its sources.
     pub(crate) fn begin(
         &self,
         settings: &Settings,
