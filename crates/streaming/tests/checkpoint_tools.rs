@@ -247,3 +247,32 @@ fn an_inspection_counts_the_keys_of_every_state() {
     assert_eq!((retained.committed, retained.inputs[0].source.as_str()), (Some(true), "pairs"));
     assert_eq!(retained.outputs.len(), 6);
 }
+
+/// Checkpoints of every version of the format are read by the tools, too.
+#[test]
+fn earlier_formats_are_shown_copied_and_rescaled() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let dir = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        if !name.starts_with("checkpoint-") {
+            continue;
+        }
+        let copy = dir.path().join(&name);
+        copy_checkpoint(entry.path(), &copy).unwrap();
+        let rescaled = dir.path().join(format!("{name}-rescaled"));
+        rescale_checkpoint(&copy, &rescaled, 77).unwrap();
+        for (dir, groups) in [(entry.path(), 1024), (copy, 1024), (rescaled, 77)] {
+            let content = inspect_checkpoint(&dir).unwrap().content.unwrap();
+            let keys: Vec<_> = content.states.iter().map(|state| (state.name.as_str(), state.keys)).collect();
+            assert_eq!(
+                (content.key_groups, keys),
+                (groups, vec![("sums", Some(4)), ("window", Some(4))]),
+                "{name}"
+            );
+        }
+        seen += 1;
+    }
+    assert!(seen > 0);
+}

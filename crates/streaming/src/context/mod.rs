@@ -15,6 +15,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[cfg(doc)]
+use waterclock_base::Error;
 use waterclock_base::world::lock;
 use waterclock_base::{BatchTime, BoxError, Listener, Result, Settings, Status, Watcher, millis};
 use waterclock_engine::Engine;
