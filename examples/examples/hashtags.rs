@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use waterclock::prelude::*;
+use waterclock::ui::Page;
 use waterclock_examples::{Args, Feed, clock_time, run};
 
 const HELP: &str = "\
@@ -18,6 +19,8 @@ messages come from a feed that the program starts itself and reads over TCP.
   --slide MS         how often it is printed (1000)
   --batch MS         how often data is taken in (500)
   --batches N        stop after so many batches (at Ctrl-C)
+  --page HOST:PORT   where the live page is (127.0.0.1:4040, or the next port that is free)
+  --no-page          no page
   --help             this text";
 
 struct Options {
@@ -28,6 +31,7 @@ struct Options {
     slide: Duration,
     batch: Duration,
     batches: Option<u64>,
+    page: Option<Page>,
 }
 
 fn options() -> Options {
@@ -40,6 +44,11 @@ fn options() -> Options {
         slide: Duration::from_millis(args.number("--slide", 1_000)),
         batch: Duration::from_millis(args.number("--batch", 500)),
         batches: args.number_of("--batches"),
+        page: match (args.switch("--no-page"), args.value("--page")) {
+            (true, _) => None,
+            (false, None) => Some(Page::new()),
+            (false, Some(address)) => Some(Page::new().at(address)),
+        },
     };
     if options.from.is_some() && options.files.is_some() {
         args.refuse("`--from` or `--files`, not both".to_owned());
@@ -50,7 +59,14 @@ fn options() -> Options {
 
 fn main() -> waterclock::Result<()> {
     let options = options();
-    let ssc = StreamingContext::builder("hashtags").batch_interval(options.batch).build()?;
+    let mut builder = StreamingContext::builder("hashtags").batch_interval(options.batch);
+    if let Some(page) = &options.page {
+        builder = builder.watch(page.clone());
+    }
+    let ssc = builder.build()?;
+    if let Some(page) = &options.page {
+        println!("live page: {}", page.url());
+    }
     let messages = match (&options.from, &options.files) {
         (Some(address), _) => ssc.socket_text_stream(address)?,
         (None, Some(directory)) => ssc.text_file_stream(directory)?,
@@ -69,7 +85,9 @@ fn main() -> waterclock::Result<()> {
         .count_by_value_and_window(options.window, options.slide)
         .named("counts");
     let window = options.window;
-    counts.top_by(10, |(_, count)| *count).foreach_rdd(move |top, time| {
+    let top = counts.top_by(10, |(_, count)| *count);
+    top.show("top hashtags");
+    top.foreach_rdd(move |top, time| {
         println!("\n{}  the last {:?}", clock_time(time), window);
         for (tag, count) in top.collect()? {
             println!("{count:>9}  {tag}");

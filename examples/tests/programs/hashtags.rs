@@ -47,7 +47,9 @@ fn files_are_read_too() {
 #[test]
 fn help_names_every_option_and_nonsense_is_refused() {
     let said = Program::start("hashtags", &["--help"]).finish();
-    for option in ["--from", "--files", "--rate", "--window", "--slide", "--batch", "--batches"] {
+    for option in
+        ["--from", "--files", "--rate", "--window", "--slide", "--batch", "--batches", "--page", "--no-page"]
+    {
         assert!(said.contains(option), "{option}: {said}");
     }
     assert!(Program::start("hashtags", &["--windw", "3"]).fails());

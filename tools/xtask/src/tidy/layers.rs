@@ -73,7 +73,18 @@ const LAYERS: &[Layers] = &[
     },
     Layers {
         sources: "crates/waterclock-ui/src/",
-        order: &["error", "assets", "door", "live", "rest", "metrics", "routes", "connection", "page"],
+        order: &[
+            "access",
+            "assets",
+            "dates",
+            "live",
+            "rest",
+            "metrics",
+            "routes",
+            "tls",
+            "connection",
+            "page",
+        ],
     },
     Layers {
         sources: "crates/waterclock-postgres/src/",
