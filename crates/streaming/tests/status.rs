@@ -163,7 +163,7 @@ fn the_status_has_batches_jobs_stages_and_operators() {
     assert_eq!(jobs.len(), 2);
     assert!(jobs[0].info.ended_micros.is_some() && jobs[0].info.failure.is_none());
     let stages: Vec<_> = jobs[0].stages.iter().map(|stage| &*stage.info.operator).collect();
-    assert_eq!(stages, ["reduce_by_key", "update_state_by_key", "take"]);
+    assert_eq!(stages, ["reduce_by_key", "update_state_by_key", "show"]);
     assert!(jobs[0].stages.iter().all(|stage| stage.info.ended_micros.is_some() && stage.finished_tasks > 0));
     assert_eq!(jobs[0].stages[1].info.after, [jobs[0].stages[0].info.id]);
     assert_eq!((status.states[0].name.as_str(), status.states[0].keys), ("totals", 4));

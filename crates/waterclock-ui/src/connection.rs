@@ -76,6 +76,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, router:
     let mut server = http1::Builder::new();
     server
         .timer(TokioTimer::new())
+        .half_close(true)
         .header_read_timeout(HEADERS)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_LINES);

@@ -9,6 +9,8 @@ use tokio::sync::broadcast;
 use tokio::time::{MissedTickBehavior, interval};
 use waterclock_base::{BatchOrigin, BatchStatus, BatchTime, ShownResult, Status, Watched};
 
+use crate::rest::expected_outputs;
+
 /// How often the status is looked at while somebody watches.
 const EVERY: Duration = Duration::from_millis(150);
 /// Completed batches that each look tells; a page that missed more begins anew.
@@ -33,7 +35,7 @@ fn point(batch: &BatchStatus) -> Point {
     let succeeded = outputs.iter().filter(|of| of.ended_micros.is_some() && of.failure.is_none()).count();
     let covered = info.interval.to.as_millis() - info.interval.from.as_millis();
     let (time, total) = (info.time().as_millis(), info.total_delay_micros());
-    let expected = batch.total_outputs.max(outputs.len());
+    let expected = expected_outputs(batch);
     Point(
         time,
         info.records(),

@@ -82,7 +82,7 @@ impl Writer<'_> {
     }
 
     fn histogram(&mut self, name: &str, help: &str, spread: &Spread) -> fmt::Result {
-        let bound = |micros: u64| if micros == u64::MAX { f64::MAX } else { micros as f64 / 1e6 };
+        let bound = |micros: u64| if micros == u64::MAX { f64::INFINITY } else { micros as f64 / 1e6 };
         let buckets: Vec<(f64, u64)> =
             spread.buckets().map(|(micros, count)| (bound(micros), count)).collect();
         let mut encoder =

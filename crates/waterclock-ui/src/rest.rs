@@ -208,8 +208,16 @@ pub(crate) fn batch(known: &BatchStatus, status: &'static str) -> Batch {
         num_active_output_ops: outputs.len() - failed - completed,
         num_completed_output_ops: completed,
         num_failed_output_ops: failed,
-        num_total_output_ops: known.total_outputs.max(outputs.len()),
+        num_total_output_ops: expected_outputs(known),
         first_failure_reason: known.first_failure().map(str::to_owned),
+    }
+}
+
+/// Outputs that run for a batch: once it has ended, those that did, as an output runs at the times of its stream only.
+pub(crate) fn expected_outputs(known: &BatchStatus) -> usize {
+    match known.info.ended_micros {
+        Some(_) => known.info.outputs.len(),
+        None => known.total_outputs.max(known.info.outputs.len()),
     }
 }
 

@@ -59,7 +59,7 @@ export const batchLink = (ms, interval) => el("a", { href: `#/batch/${ms}` }, ba
  * A table whose rows stay the same elements while what is in them changes, so that whoever is in one with the
  * keyboard stays there. Columns: { name, number, value(row), show(row) }; `show` answers with a text or an element.
  */
-export function table(caption, columns, { sortable = false, pageful = 0, empty = "None." } = {}) {
+export function table(caption, columns, { sortable = false, pageful = 0, empty = "none." } = {}) {
   const body = el("tbody");
   const rowsByKey = new Map();
   const state = { rows: [], by: -1, down: true, page: 0 };
@@ -73,7 +73,7 @@ export function table(caption, columns, { sortable = false, pageful = 0, empty =
   const older = el("button", { type: "button", onclick: () => turn(1) }, "Older");
   const newer = el("button", { type: "button", onclick: () => turn(-1) }, "Newer");
   const pager = el("div", { class: "pager", hidden: true }, newer, older, status);
-  const none = el("p", { class: "quiet" }, empty);
+  const none = el("p", { class: "quiet" }, `${caption}: ${empty}`);
   const framed = el("div", { class: "scroll" }, el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, ...heads)), body));
   const element = el("div", {}, framed, none, pager);
 

@@ -41,7 +41,7 @@ function resultCard(result) {
     number: result.rows.length > 0 && result.rows.every((row) => numeric(row[at] ?? "")),
     value: ({ cells }) => (numeric(cells[at] ?? "") ? Number(cells[at]) : cells[at] ?? ""),
     show: ({ cells }) => cells[at] ?? "",
-  })), { sortable: true, pageful: 20, empty: "The newest batch has no record." });
+  })), { sortable: true, pageful: 20, empty: "the newest batch has none." });
   const chart = timeline([], { height: 220, text: (value) => String(+value.toPrecision(4)), legend: true, open });
   let shown = "";
   return {
@@ -119,7 +119,7 @@ function operators(caption) {
     { name: "All batches", number: true, value: (of) => of.micros, show: (of) => micros(of.micros) },
     { name: "Newest batch", number: true, value: (of) => of.last_micros, show: (of) => micros(of.last_micros) },
     { name: "Share", show: (of) => el("meter", { value: of.micros, max: Math.max(of.all, 1), "aria-label": `${Math.round((100 * of.micros) / Math.max(of.all, 1))} %` }) },
-  ], { sortable: true, pageful: 20, empty: "No operator was at work yet." });
+  ], { sortable: true, pageful: 20, empty: "none was at work yet." });
   return {
     element: list.element,
     update(all) {
@@ -134,7 +134,7 @@ function states() {
     { name: "State", show: (of) => of.name },
     { name: "Keys", number: true, value: (of) => of.keys, show: (of) => count(of.keys) },
     { name: "Memory", number: true, value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
-  ], { sortable: true, empty: "No stream keeps state." });
+  ], { sortable: true, empty: "no stream keeps any." });
 }
 
 export function overview(known) {
@@ -266,7 +266,7 @@ export function inputs() {
     { name: "Rate", number: true, value: (of) => of.records_per_second, show: (of) => perSecond(of.records_per_second) },
     { name: "Newest batch", show: (of) => of.description || "–" },
     { name: "Last error", show: (of) => (of.receiver?.last_error ? el("details", {}, el("summary", {}, `${batchTime(of.receiver.last_error_micros / 1000)}: ${of.receiver.last_error.slice(0, 100)}`), el("pre", {}, of.receiver.last_error)) : "–") },
-  ], { sortable: true, empty: "The graph has no input." });
+  ], { sortable: true, empty: "the graph has none." });
   return {
     element: el("div", {}, el("h2", {}, "Inputs"), el("div", { class: "card" }, list.element)),
     update({ live }) {
@@ -284,7 +284,7 @@ export function checkpoints() {
     { name: "Took", number: true, value: (of) => of.ended_micros - of.started_micros, show: (of) => micros(of.ended_micros - of.started_micros) },
     { name: "Size", number: true, value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
     { name: "Status", show: (of) => (of.failure ? el("details", {}, el("summary", { class: "failed" }, "failed"), el("pre", {}, of.failure)) : el("span", { class: "good" }, "written")) },
-  ], { sortable: true, pageful: 20, empty: "No snapshot in this run yet: one is written when the log has become long." });
+  ], { sortable: true, pageful: 20, empty: "none in this run yet; one is written when the log has become long." });
   return {
     element: el("div", {}, el("h2", {}, "Checkpoints"), el("div", { class: "card" }, about, recovery, list.element)),
     update({ live: { checkpoint } }) {
@@ -381,7 +381,7 @@ function jobPart(job) {
     { name: "Hands on", number: true, show: ({ info }) => (info.output_bytes === null ? "–" : bytes(info.output_bytes)) },
     { name: "Operators", show: ({ info }) => info.operators.map((of) => `${of.operator} ${micros(of.micros)}`).join(", ") || "–" },
     { name: "Failure", show: (of) => (of.failure ? el("details", {}, el("summary", { class: "failed" }, `${of.info.failed_attempts} failed`), el("pre", {}, of.failure)) : "–") },
-  ], { empty: "All of it was there already." });
+  ], { empty: "all of it was there already." });
   list.update(job.stages.map((stage) => ({ ...stage, key: stage.info.id })));
   return list.element;
 }
