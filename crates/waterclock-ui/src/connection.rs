@@ -130,3 +130,65 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         self.judge(cx, outcome)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Talks to a router of one large answer; how long the conversation took, in time that passes as fast as nobody
+    /// does anything.
+    fn conversation(room: usize, visit: impl AsyncFnOnce(DuplexStream)) -> Duration {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap().block_on(async {
+            let (visitor, stream) = duplex(room);
+            let large = "x".repeat(100_000);
+            let router = Router::new().route("/", axum::routing::get(|| async move { large }));
+            let began = Instant::now();
+            let ((), ()) = tokio::join!(converse(stream, router), visit(visitor));
+            began.elapsed()
+        })
+    }
+
+    #[test]
+    fn who_says_nothing_is_sent_away() {
+        let silent = conversation(64, async |mut visitor| {
+            let mut answer = Vec::new();
+            visitor.read_to_end(&mut answer).await.unwrap();
+        });
+        assert_eq!(silent, HEADERS);
+        // Also whoever says it letter by letter.
+        let slow = conversation(64, async |mut visitor| {
+            while visitor.write_all(b"G").await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        assert!(slow <= HEADERS + Duration::from_secs(1), "{slow:?}");
+    }
+
+    #[test]
+    fn who_stays_without_a_further_question_is_sent_away() {
+        let idle = conversation(1 << 20, async |mut visitor| {
+            visitor.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            visitor.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.len() > 100_000);
+        });
+        assert_eq!(idle, HEADERS);
+    }
+
+    #[test]
+    fn who_does_not_take_the_answer_is_sent_away() {
+        let stuck = conversation(64, async |mut visitor| {
+            visitor.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+            sleep(STALLED + Duration::from_secs(1)).await;
+            // What was sent is still there, and then the end.
+            let mut answer = Vec::new();
+            visitor.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.len() < 1000);
+        });
+        assert!(stuck <= STALLED + Duration::from_secs(1), "{stuck:?}");
+    }
+}

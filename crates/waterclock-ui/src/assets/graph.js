@@ -1,7 +1,7 @@
 // A drawing of boxes in layers, each to the right of what it reads.
 import { draw, el } from "./elements.js";
 
-const [WIDTH, HEIGHT, RIGHT, DOWN, EDGE] = [210, 64, 60, 22, 12];
+const [WIDTH, HEIGHT, RIGHT, DOWN, EDGE] = [215, 66, 48, 20, 12];
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 /** Boxes: [{ id, lines, kind, parents, title }]; parents come before their children. */
@@ -30,7 +30,7 @@ export function drawing(title, boxes) {
     const [x, y] = at.get(box.id);
     const group = draw("g", { class: box.kind ?? "" }, draw("title", {}, box.title ?? box.lines.join(", ")));
     group.append(draw("rect", { x, y, width: WIDTH, height: HEIGHT, rx: 8 }));
-    box.lines.slice(0, 3).forEach((line, row) => group.append(draw("text", { x: x + 10, y: y + 20 + row * 18, class: row ? "more" : "" }, cut(line, row ? 34 : 28))));
+    box.lines.slice(0, 3).forEach((line, row) => group.append(draw("text", { x: x + 10, y: y + 20 + row * 18, class: row ? "more" : "" }, cut(line, row ? 30 : 26))));
     svg.append(group);
   }
   return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": title }, svg);

@@ -11,6 +11,7 @@ const SHOWN = 1000;
 const open = (ms) => (location.hash = `#/batch/${ms}`);
 const perSecond = (rate) => `${count(rate)}/s`;
 const place = (site) => `${site.file}:${site.line}`;
+const nearby = (site) => `${site.file.split("/").at(-1)}:${site.line}`;
 const rows = (points) => points.map((point) => ({ key: point[TIME], point }));
 
 function batches(caption, known, options) {
@@ -211,7 +212,7 @@ export function graph(known) {
     { name: "Made from", show: (of) => of.parents.join(", ") || "–" },
     { name: "Every", number: true, value: (of) => of.slide_ms, show: (of) => micros(of.slide_ms * 1000) },
     { name: "Where", show: (of) => place(of.site) },
-    { name: "Time, all batches", number: true, value: (of) => of.took, show: (of) => micros(of.took) },
+    { name: "Time, newest batch", number: true, value: (of) => of.took, show: (of) => micros(of.took) },
   ], { sortable: true });
   let drawn = null;
   const timer = setInterval(() => newest(), 1000);
@@ -230,19 +231,35 @@ export function graph(known) {
       list.update(of.streams.map((stream) => ({ ...stream, key: stream.id, took: took(stream) })));
       if (text === drawn) return;
       drawn = text;
+      const { streams, scopeOf } = scopes(of.streams);
       const kind = (stream) => (!live.health.keeps_up && took(stream) === most ? "hot" : stream.is_input ? "input" : stream.has_state ? "state" : "");
-      const boxes = of.streams.map((stream) => ({
+      const boxes = streams.map((stream) => ({
         id: `s${stream.id}`,
-        lines: [stream.name ?? stream.operator, stream.name ? stream.operator : place(stream.site), `newest batch: ${micros(took(stream))}`],
+        lines: [stream.name ?? stream.operator, stream.name ? stream.operator : nearby(stream.site), `newest batch: ${micros(took(stream))}`],
         kind: kind(stream),
         parents: stream.parents.map((parent) => `s${parent}`),
         title: `${stream.operator} ${stream.name ?? ""} at ${place(stream.site)}`,
       }));
-      const outputs = of.outputs.map((output) => ({ id: `o${output.id}`, lines: [output.name, output.operator], kind: "output", parents: [`s${output.stream}`] }));
+      const outputs = of.outputs.map((output) => ({ id: `o${output.id}`, lines: [output.name, output.operator], kind: "output", parents: [`s${scopeOf.get(output.stream)}`] }));
       picture.replaceChildren(drawing("Streams and outputs; the list below says the same", [...boxes, ...outputs]));
     },
     end: () => clearInterval(timer),
   };
+}
+
+/** The streams that one call of the program defined as one: an operation that is made of others is one box. */
+function scopes(all) {
+  const [scopeOf, byScope] = [new Map(), new Map()];
+  for (const stream of all) {
+    const call = (other) => `${other.operator} ${place(other.site)}:${other.site.column}`;
+    const inner = stream.parents.find((parent) => call(all.find((other) => other.id === parent) ?? stream) === call(stream) && scopeOf.has(parent));
+    const scope = inner === undefined ? stream.id : scopeOf.get(inner);
+    scopeOf.set(stream.id, scope);
+    const known = byScope.get(scope) ?? { ...stream, parents: [], name: null, has_state: false };
+    const parents = stream.parents.map((parent) => scopeOf.get(parent)).filter((parent) => parent !== scope && parent !== undefined);
+    byScope.set(scope, { ...known, name: stream.name ?? known.name, has_state: known.has_state || stream.has_state, parents: [...new Set([...known.parents, ...parents])] });
+  }
+  return { streams: [...byScope.values()], scopeOf };
 }
 
 /** The stages of all jobs of a batch. */
