@@ -24,8 +24,8 @@ pub(crate) type Message = (&'static str, Arc<str>);
 /// One look for all who watch.
 pub(crate) type Looks = broadcast::Sender<Message>;
 
-/// A batch in the time lines and lists: time, records, the three delays in microseconds, whether it failed, outputs that
-/// succeeded, outputs, why it was formed, and the milliseconds that it covers.
+/// A batch in the time lines and lists: time, records, the three delays in microseconds, whether it failed, outputs
+/// that succeeded, outputs, why it was formed, and the milliseconds that it covers.
 #[derive(Serialize)]
 struct Point(i64, u64, Option<i64>, Option<i64>, Option<i64>, bool, usize, usize, BatchOrigin, i64);
 

@@ -8,7 +8,7 @@ use prometheus_client::encoding::{
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
-use waterclock_base::{Spread, Status};
+use waterclock_base::{BatchInfo, Spread, Status};
 
 /// The type of what [`text`] writes.
 pub(crate) const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -104,6 +104,7 @@ impl Collector for Scrape {
         batches(status, &mut to)?;
         records(status, &mut to)?;
         parts(status, &mut to)?;
+        newest(status, &mut to)?;
         to.counter(
             "events_dropped",
             "Events that listeners missed, as they were too slow",
@@ -156,19 +157,37 @@ fn batches(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
         &status.scheduling_delays,
     )?;
     to.histogram("batch_processing_time", "How long the jobs of batches took", &status.processing_delays)?;
-    to.histogram(
-        "batch_total_delay",
-        "From the cut of a batch to the end of its jobs",
-        &status.total_delays,
-    )?;
-    let last = status.last_completed.as_ref().and_then(|batch| batch.ended_micros);
-    let last = last.map_or(0.0, |micros| micros as f64 / 1e6);
-    to.gauge(
-        "last_batch_completed_timestamp",
-        "When the newest batch ended, since the epoch",
-        Some(&Unit::Seconds),
-        last,
-    )
+    to.histogram("batch_total_delay", "From the cut of a batch to the end of its jobs", &status.total_delays)
+}
+
+/// The newest completed batch and the newest one that was cut: what is not known yet is left out.
+fn newest(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
+    let mut gauge = |name: &str, help: &str, micros: Option<i64>| match micros {
+        Some(micros) => to.gauge(name, help, Some(&Unit::Seconds), micros as f64 / 1e6),
+        None => Ok(()),
+    };
+    let cut = [status.waiting.last(), status.running.last(), status.completed.first()];
+    let newest = cut.into_iter().flatten().map(|batch| &batch.info).max_by_key(|info| info.time());
+    let received = newest.map(|batch| (batch, "last_received_batch", "the newest batch"));
+    let completed = status.last_completed.as_ref();
+    let completed = completed.map(|batch| (batch, "last_completed_batch", "the newest completed batch"));
+    for (batch, name, what) in received.into_iter().chain(completed) {
+        let at = |moment: &str| format!("{name}_{moment}_timestamp");
+        let when = |how: &str| format!("When {what} {how}, since the epoch");
+        gauge(&at("submitted"), &when("was cut"), Some(batch.submitted_micros))?;
+        gauge(&at("started"), &when("began"), batch.started_micros)?;
+        gauge(&at("ended"), &when("ended"), batch.ended_micros)?;
+    }
+    if let Some((batch, name, _)) = completed {
+        gauge(&format!("{name}_scheduling_delay"), "How long it waited", batch.scheduling_delay_micros())?;
+        gauge(&format!("{name}_processing_time"), "How long its jobs took", batch.processing_delay_micros())?;
+        gauge(&format!("{name}_total_delay"), "Both together", batch.total_delay_micros())?;
+    }
+    let records = newest.map_or(0, BatchInfo::records);
+    to.gauge("last_received_batch_records", "Records of the newest batch", None, records as f64)?;
+    let (retained, receivers) = (status.completed.len(), status.receivers.len());
+    to.gauge("batches_retained", "Completed batches that are kept in detail", None, retained as f64)?;
+    to.gauge("receivers", "Receivers, running or not", None, receivers as f64)
 }
 
 fn records(status: &Status, to: &mut Writer<'_>) -> fmt::Result {

@@ -145,6 +145,7 @@ const MEANT: &[(&str, &str, &str)] = &[
     ("crates/engine/src/block/keep.rs", "rdd", "keeping is a dataset that others can be computed from"),
     ("crates/engine/src/job/result.rs", "rdd", "a job's target is a dataset"),
     ("crates/engine/src/job/run.rs", "rdd", "a job's target is a dataset"),
+    ("crates/engine/src/job/told.rs", "rdd", "a job's target is a dataset"),
 ];
 
 pub(crate) fn check(project: &Project) -> Vec<String> {
