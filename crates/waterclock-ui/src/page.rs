@@ -23,7 +23,7 @@ const FIRST_PORT: u16 = 4040;
 /// Ports that are tried; then any.
 const PORTS: u16 = 16;
 
-/// The page of a context: handed to [`Builder::watch`], it is there from `build` to the end of the context.
+/// The page of a context: handed to `Builder::watch`, it is there from `build` to the end of the context.
 ///
 /// Handles are cheap to clone and mean the same page.
 ///
@@ -38,8 +38,6 @@ const PORTS: u16 = 16;
 ///
 /// # Cost
 /// One thread. While nobody looks, nothing.
-///
-/// [`Builder::watch`]: https://docs.rs/waterclock-streaming
 #[derive(Clone)]
 pub struct Page(Arc<Inner>);
 
