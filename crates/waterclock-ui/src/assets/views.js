@@ -116,7 +116,7 @@ function phases(caption) {
 function operators(caption) {
   const list = table(caption, [
     { name: "Operator", value: (of) => of.operator, show: (of) => of.operator },
-    { name: "Where", value: (of) => place(of.site), show: (of) => place(of.site) },
+    { name: "Where", value: (of) => place(of.site), show: (of) => el("span", { title: place(of.site) }, nearby(of.site)) },
     { name: "All batches", number: true, value: (of) => of.micros, show: (of) => micros(of.micros) },
     { name: "Newest batch", number: true, value: (of) => of.last_micros, show: (of) => micros(of.last_micros) },
     { name: "Share", show: (of) => el("meter", { value: of.micros, max: Math.max(of.all, 1), "aria-label": `${Math.round((100 * of.micros) / Math.max(of.all, 1))} %` }) },
@@ -384,7 +384,7 @@ function outputPart(output, batch) {
   const took = output.started_micros !== null && output.ended_micros !== null ? output.ended_micros - output.started_micros : null;
   const status = output.failure ? el("span", { class: "failed" }, "failed") : el("span", { class: "good" }, output.ended_micros === null ? "running" : "succeeded");
   const failure = output.failure && el("details", { open: true }, el("summary", {}, "Why"), el("pre", {}, output.failure));
-  return el("section", { class: "card" }, el("h3", {}, `Output ${output.id}: ${output.name}`), el("p", {}, status, `, ${micros(took)}, ${jobs.length} jobs`), failure, ...jobs.map(jobPart));
+  return el("section", { class: "card" }, el("h3", {}, `Output ${output.id}: ${output.name}`), el("p", {}, status, `, ${micros(took)}, ${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}`), failure, ...jobs.map(jobPart));
 }
 
 function jobPart(job) {
