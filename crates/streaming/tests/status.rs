@@ -331,7 +331,10 @@ fn jobs_of_closures_belong_to_their_batch() {
         let most = rdd.max()?;
         Ok(rdd.map(move |n| n + most))
     });
-    shifted.foreach_rdd(|rdd, _| Ok(assert_eq!(rdd.map(|n| n * 2).sum()?, 30)));
+    shifted.foreach_rdd(|rdd, _| {
+        assert_eq!(rdd.map(|n| n * 2).sum()?, 30);
+        Ok(())
+    });
     ssc.start().unwrap();
     clock.advance_batches(1);
     let status = ssc.status();
