@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use waterclock::Builder;
 use waterclock::prelude::*;
+use waterclock::ui::Page;
 use waterclock_examples::{Args, Feed, clock_time, run};
 
 const HELP: &str = "\
@@ -21,6 +22,8 @@ messages come from a feed that the program starts itself and reads over TCP.
   --batches N        stop after so many batches (at Ctrl-C)
   --checkpoint DIR   keep here what a restart needs: killed at any moment and started again with the same options,
                      the program goes on with the same window
+  --page HOST:PORT   where the live page is (127.0.0.1:4040, or the next port that is free)
+  --no-page          no page
   --help             this text
 
 With --checkpoint every line of --files counts once, whatever happens, also of files that are moved in while nothing
@@ -36,6 +39,7 @@ struct Options {
     batch: Duration,
     batches: Option<u64>,
     checkpoint: Option<String>,
+    page: Option<Page>,
 }
 
 fn options() -> Options {
@@ -49,6 +53,11 @@ fn options() -> Options {
         batch: Duration::from_millis(args.number("--batch", 500)),
         batches: args.number_of("--batches"),
         checkpoint: args.value("--checkpoint"),
+        page: match (args.switch("--no-page"), args.value("--page")) {
+            (true, _) => None,
+            (false, None) => Some(Page::new()),
+            (false, Some(address)) => Some(Page::new().at(address)),
+        },
     };
     if options.from.is_some() && options.files.is_some() {
         args.refuse("`--from` or `--files`, not both".to_owned());
@@ -64,7 +73,8 @@ enum From {
 }
 
 fn program(options: &Options, from: &From, builder: Builder) -> waterclock::Result<StreamingContext> {
-    let ssc = builder.app_name("hashtags").batch_interval(options.batch).build()?;
+    let builder = builder.app_name("hashtags").batch_interval(options.batch);
+    let ssc = options.page.iter().fold(builder, |builder, page| builder.watch(page.clone())).build()?;
     let messages = match from {
         From::Server(address) => ssc.socket_text_stream(address)?,
         From::Files(directory) => ssc.text_file_stream(directory)?,
@@ -76,7 +86,9 @@ fn program(options: &Options, from: &From, builder: Builder) -> waterclock::Resu
         .count_by_value_and_window(options.window, options.slide)
         .named("counts");
     let window = options.window;
-    counts.top_by(10, |(_, count)| *count).foreach_rdd(move |top, time| {
+    let top = counts.top_by(10, |(_, count)| *count);
+    top.show("top hashtags");
+    top.foreach_rdd(move |top, time| {
         println!("\n{}  the last {:?}", clock_time(time), window);
         for (tag, count) in top.collect()? {
             println!("{count:>9}  {tag}");
@@ -102,5 +114,8 @@ fn main() -> waterclock::Result<()> {
         Some(dir) => StreamingContext::get_or_create(dir, |builder| Ok(program(&options, &from, builder)?))?,
         None => program(&options, &from, StreamingContext::builder("hashtags"))?,
     };
+    if let Some(page) = &options.page {
+        println!("live page: {}", page.url());
+    }
     run(&ssc, options.batches)
 }

@@ -48,8 +48,8 @@ pub use key_group::{KEY_HASH_VERSION, group_of_hash, key_group, key_hash, partit
 pub use schema::{Schema, SchemaChange, SchemaField, SchemaMismatch, SchemaVariant, read_as};
 pub use status::{
     BatchStatus, ChartPoint, CheckpointStatus, GraphStatus, Health, InputStatus, JobStatus, Notice,
-    OperatorStatus, OutputStatus, ShownResult, StageStatus, StateStatus, Status, StreamStatus, Watched,
-    Watcher,
+    OperatorStatus, OutputStatus, ShownResult, Spread, StageStatus, StateStatus, Status, StreamStatus,
+    Watched, Watcher,
 };
 pub use text::{
     Lent, LinesOfBytes, Text, Words, for_each_line, for_each_word, for_each_word_text, lines_of_bytes,

@@ -3,6 +3,7 @@
 mod batch; // batches with their outputs, jobs and stages
 mod parts; // inputs, operators, state, the graph
 mod shown; // results of streams
+mod spread; // how times are spread
 mod watch; // who looks
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::event::{BatchInfo, CheckpointInfo, ReceiverInfo, RecoveryInfo};
 pub use batch::{BatchStatus, JobStatus, StageStatus};
 pub use parts::{GraphStatus, InputStatus, OperatorStatus, OutputStatus, StateStatus, StreamStatus};
 pub use shown::{ChartPoint, ShownResult};
+pub use spread::Spread;
 pub use watch::{Watched, Watcher};
 
 /// How a context is doing, all of it at the same moment. All counts are since its start; lists have limits,
@@ -57,6 +59,12 @@ pub struct Status {
     pub memory_budget: u64,
     /// Bytes that were moved to disk, because memory was short.
     pub spilled_bytes: u64,
+    /// How long batches waited for their turn.
+    pub scheduling_delays: Spread,
+    /// How long the jobs of batches took.
+    pub processing_delays: Spread,
+    /// Both together.
+    pub total_delays: Spread,
     /// Whether it keeps up with its input.
     pub health: Health,
     /// The inputs, in the order of definition.

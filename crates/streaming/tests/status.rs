@@ -163,7 +163,7 @@ fn the_status_has_batches_jobs_stages_and_operators() {
     assert_eq!(jobs.len(), 2);
     assert!(jobs[0].info.ended_micros.is_some() && jobs[0].info.failure.is_none());
     let stages: Vec<_> = jobs[0].stages.iter().map(|stage| &*stage.info.operator).collect();
-    assert_eq!(stages, ["reduce_by_key", "update_state_by_key", "take"]);
+    assert_eq!(stages, ["reduce_by_key", "update_state_by_key", "show"]);
     assert!(jobs[0].stages.iter().all(|stage| stage.info.ended_micros.is_some() && stage.finished_tasks > 0));
     assert_eq!(jobs[0].stages[1].info.after, [jobs[0].stages[0].info.id]);
     assert_eq!((status.states[0].name.as_str(), status.states[0].keys), ("totals", 4));
@@ -289,4 +289,59 @@ fn batches_of_a_recovery_are_told_truthfully() {
     );
     let recovery = status.checkpoint.unwrap().recovery.unwrap();
     assert_eq!((recovery.redone, recovery.missed, recovery.starts), (1, 2, 2));
+}
+
+/// T-274: an input is called after its kind. T-275: what a simple operation does carries the operation's name and
+/// place. T-276: all of a composite operation carries one name and place.
+#[test]
+fn work_is_known_by_the_operation_that_it_is_for() {
+    let (ssc, clock) = manual_context("scopes", SECOND).unwrap();
+    let words = ssc.queue_stream(vec![vec![1u32, 2, 3], vec![4]]);
+    words.filter(|n| *n > 0).count_by_value_and_window(SECOND * 2, SECOND).register();
+    ssc.start().unwrap();
+    clock.advance_batches(2);
+    let status = ssc.status();
+    ssc.stop(Stop::Now).unwrap();
+    let streams = &status.graph.streams;
+    assert_eq!((&*streams[0].operator, &*status.inputs[0].name), ("queue_stream", "queue_stream-0"));
+    let composite: Vec<_> =
+        streams.iter().filter(|stream| stream.operator == "count_by_value_and_window").collect();
+    assert!(composite.len() > 1 && composite.iter().all(|stream| stream.site == composite[0].site));
+    let here = file!();
+    for batch in &status.completed {
+        let stages: Vec<_> = batch.jobs.iter().flat_map(|job| &job.stages).map(|stage| &stage.info).collect();
+        assert!(!stages.is_empty());
+        for (operator, site) in stages
+            .iter()
+            .map(|stage| (&stage.operator, &stage.site))
+            .chain(stages.iter().flat_map(|stage| &stage.operators).map(|of| (&of.operator, &of.site)))
+        {
+            let known = streams.iter().any(|stream| stream.operator == **operator && stream.site == *site);
+            assert!(known || operator == "register" || !site.file.ends_with(here), "{operator} at {site}");
+        }
+    }
+}
+
+/// T-277, T-278: actions inside of `transform` and `foreach_rdd` are jobs of the batch, and of the output that asked.
+#[test]
+fn jobs_of_closures_belong_to_their_batch() {
+    let (ssc, clock) = manual_context("nested", SECOND).unwrap();
+    let numbers = ssc.queue_stream(vec![vec![1, 2, 3]]);
+    let shifted = numbers.transform(|rdd, _| {
+        let most = rdd.max()?;
+        Ok(rdd.map(move |n| n + most))
+    });
+    shifted.foreach_rdd(|rdd, _| {
+        assert_eq!(rdd.map(|n| n * 2).sum()?, 30);
+        Ok(())
+    });
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    let status = ssc.status();
+    ssc.stop(Stop::Now).unwrap();
+    let jobs: Vec<_> = status.completed[0].jobs.iter().map(|job| &job.info).collect();
+    let told: Vec<_> =
+        jobs.iter().map(|job| (&*job.call, job.owner.unwrap().output.map(|output| output.0))).collect();
+    assert_eq!(told, [("max", None), ("sum", Some(0))]);
+    assert!(jobs.iter().all(|job| job.site.file.ends_with("status.rs")), "{jobs:?}");
 }

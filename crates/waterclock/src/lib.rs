@@ -29,7 +29,8 @@
 //! - `kafka`, with the feature of this name, has streams from topics of Apache Kafka and batches into topics;
 //! - [`Error`] tells what was wrong, where, and what to do.
 //!
-//! With the feature `postgres`, `waterclock::postgres` writes batches into PostgreSQL.
+//! With the feature `postgres`, `waterclock::postgres` writes batches into PostgreSQL; with the feature `ui`,
+//! `waterclock::ui` shows a running context on a live page, with its results.
 //!
 //! This crate has no code of its own: it gathers what a program needs.
 
@@ -38,6 +39,8 @@ pub use waterclock_engine::*;
 #[cfg(feature = "postgres")]
 pub use waterclock_postgres as postgres;
 pub use waterclock_streaming::*;
+#[cfg(feature = "ui")]
+pub use waterclock_ui as ui;
 
 #[cfg(feature = "kafka")]
 pub use waterclock_kafka as kafka;

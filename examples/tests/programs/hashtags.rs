@@ -81,9 +81,18 @@ fn killed_and_started_again_it_has_the_same_window() {
 #[test]
 fn help_names_every_option_and_nonsense_is_refused() {
     let said = Program::start("hashtags", &["--help"]).finish();
-    for option in
-        ["--from", "--files", "--rate", "--window", "--slide", "--batch", "--batches", "--checkpoint"]
-    {
+    for option in [
+        "--from",
+        "--files",
+        "--rate",
+        "--window",
+        "--slide",
+        "--batch",
+        "--batches",
+        "--checkpoint",
+        "--page",
+        "--no-page",
+    ] {
         assert!(said.contains(option), "{option}: {said}");
     }
     assert!(Program::start("hashtags", &["--windw", "3"]).fails());

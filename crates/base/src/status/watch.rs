@@ -4,15 +4,11 @@ use std::sync::Arc;
 
 use super::Status;
 use crate::error::Result;
-use crate::event::Listener;
 
 /// A context, as whoever watches it sees it. It may have stopped; then it stays as it was.
 pub trait Watched: Send + Sync + 'static {
     /// How it is doing.
     fn status(&self) -> Status;
-
-    /// Has the listener called for everything that happens from now on.
-    fn listen(&self, listener: Arc<dyn Listener>);
 }
 
 /// Something that watches a context for as long as it runs.

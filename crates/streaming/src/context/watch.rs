@@ -1,27 +1,15 @@
 //! Whoever watches a context: what they see of it, and when they begin and end.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use waterclock_base::{Listener, Status, Watched, Watcher};
+use waterclock_base::{Result, Status, Watched, Watcher};
 
 use super::Inner;
 use crate::graph::Graph;
 
-/// What a watcher holds: it does not keep the context from ending.
-struct Seen {
-    inner: Weak<Inner>,
-    graph: Arc<Graph>,
-}
-
-impl Watched for Seen {
+impl Watched for Graph {
     fn status(&self) -> Status {
-        self.graph.status()
-    }
-
-    fn listen(&self, listener: Arc<dyn Listener>) {
-        if self.inner.strong_count() > 0 {
-            self.graph.bus.add(listener);
-        }
+        Graph::status(self)
     }
 }
 
@@ -47,9 +35,9 @@ impl Graph {
 }
 
 impl Inner {
-    pub(super) fn begin_watching(self: &Arc<Self>) {
-        let seen = Arc::new(Seen { inner: Arc::downgrade(self), graph: self.graph.clone() });
-        self.watchers.iter().for_each(|watcher| watcher.begin(seen.clone()));
+    /// The graph, and not the context, which ends when nobody holds it any more.
+    pub(super) fn begin_watching(&self) {
+        self.watchers.iter().for_each(|watcher| watcher.begin(self.graph.clone()));
     }
 
     pub(super) fn end_watching(&self) {
@@ -58,7 +46,7 @@ impl Inner {
 }
 
 /// Those that a builder was given, ready to begin.
-pub(super) fn prepare(watchers: Vec<Arc<dyn Watcher>>) -> waterclock_base::Result<Vec<Arc<dyn Watcher>>> {
+pub(super) fn prepare(watchers: Vec<Arc<dyn Watcher>>) -> Result<Vec<Arc<dyn Watcher>>> {
     for (ready, watcher) in watchers.iter().enumerate() {
         if let Err(error) = watcher.prepare() {
             watchers[..ready].iter().for_each(|watcher| watcher.end());

@@ -122,3 +122,68 @@ impl Batches {
         self.completed.iter().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use waterclock_base::{BatchInterval, BatchOrigin, BatchPhases, JobOwner, Site};
+
+    use super::*;
+
+    fn batch(ms: i64) -> BatchInfo {
+        let at = BatchTime::from_millis;
+        BatchInfo {
+            interval: BatchInterval { from: at(ms - 1), to: at(ms) },
+            inputs: Vec::new(),
+            submitted_micros: 0,
+            started_micros: None,
+            ended_micros: None,
+            outputs: Vec::new(),
+            origin: BatchOrigin::Ticked,
+            phases: BatchPhases::default(),
+        }
+    }
+
+    fn job(id: u64, ms: i64) -> JobInfo {
+        JobInfo {
+            id: JobId(id),
+            call: "count".into(),
+            site: Site::default(),
+            owner: Some(JobOwner { time: BatchTime::from_millis(ms), output: None }),
+            started_micros: 0,
+            ended_micros: None,
+            failure: None,
+        }
+    }
+
+    /// T-271: what is told in another order than it should be changes nothing, and nothing is left of it.
+    #[test]
+    fn another_order_leaves_nothing_behind() {
+        let mut batches = Batches::default();
+        batches.begin(1, 10);
+        batches.job_started(&job(1, 5));
+        batches.job_completed(&job(2, 5));
+        assert!(batches.jobs.is_empty());
+        batches.note(&batch(5));
+        batches.job_started(&job(3, 5));
+        assert_eq!(batches.jobs.len(), 1);
+        // The batch ends before its job does.
+        assert_eq!(batches.complete(&batch(5)).jobs.len(), 1);
+        batches.job_completed(&job(3, 5));
+        batches.job_started(&job(4, 5));
+        assert!(batches.jobs.is_empty() && batches.on_way.is_empty());
+        assert_eq!(batches.completed().len(), 1);
+    }
+
+    /// A batch keeps its first jobs, and counts the others.
+    #[test]
+    fn a_batch_keeps_only_so_many_jobs() {
+        let mut batches = Batches::default();
+        batches.begin(1, 10);
+        batches.note(&batch(5));
+        for id in 0..250 {
+            batches.job_started(&job(id, 5));
+        }
+        let over = batches.complete(&batch(5));
+        assert_eq!((over.jobs.len(), over.more_jobs, batches.jobs.len()), (WORK, 150, 0));
+    }
+}

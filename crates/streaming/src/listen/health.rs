@@ -90,3 +90,113 @@ fn seconds(micros: i64) -> String {
         format!("{:.1} s", micros as f64 / 1e6)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use waterclock_base::{
+        BatchInfo, BatchInterval, BatchOrigin, BatchPhases, BatchTime, JobId, JobInfo, JobOwner, OutputId,
+        OutputInfo, Site, StageId, StageInfo, StageStatus,
+    };
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    /// A batch of a second, cut at its end, with the stages of its only output.
+    fn batch(
+        at: i64,
+        started: Option<i64>,
+        ended: Option<i64>,
+        stages: &[(&'static str, i64)],
+    ) -> BatchStatus {
+        let time = BatchTime::from_millis(at / 1000);
+        let output = OutputInfo {
+            time,
+            id: OutputId(0),
+            name: "out".into(),
+            started_micros: started,
+            ended_micros: ended,
+            failure: None,
+        };
+        let info = BatchInfo {
+            interval: BatchInterval { from: BatchTime::from_millis(at / 1000 - 1000), to: time },
+            inputs: Vec::new(),
+            submitted_micros: at,
+            started_micros: started,
+            ended_micros: ended,
+            outputs: started.map(|_| output).into_iter().collect(),
+            origin: BatchOrigin::Ticked,
+            phases: BatchPhases::default(),
+        };
+        let mut status = BatchStatus::new(info, 1);
+        let begun = started.unwrap_or(at);
+        let job = JobInfo {
+            id: JobId(1),
+            call: "count".into(),
+            site: Site::default(),
+            owner: Some(JobOwner { time, output: Some(OutputId(0)) }),
+            started_micros: begun,
+            ended_micros: Some(begun + stages.iter().map(|(_, took)| took).sum::<i64>()),
+            failure: None,
+        };
+        let stage = |(operator, took): &(&'static str, i64)| {
+            let info = StageInfo {
+                job: JobId(1),
+                id: StageId(1),
+                operator: (*operator).into(),
+                site: Site::default(),
+                after: Vec::new(),
+                tasks: 1,
+                started_micros: begun,
+                ended_micros: Some(begun + took),
+                failed_attempts: 0,
+                task_micros: 0,
+                longest_task_micros: 0,
+                output_bytes: None,
+                operators: Vec::new(),
+            };
+            StageStatus { info, finished_tasks: 1, failure: None }
+        };
+        let stages = stages.iter().map(stage).collect();
+        status.jobs.push(JobStatus { info: job, stages, more_stages: 0 });
+        status
+    }
+
+    fn completed(took: i64) -> Vec<BatchStatus> {
+        let done = |n: i64| {
+            let at = n * SECOND;
+            let stages = [("map", took / 4), ("reduce_by_key", took / 2)];
+            batch(at, Some(at), Some(at + took), &stages)
+        };
+        (1..=10).rev().map(done).collect()
+    }
+
+    fn judged(on_way: &[BatchStatus], over: &[BatchStatus], now: i64) -> Health {
+        judge(SECOND, now, on_way.iter(), over.iter())
+    }
+
+    #[test]
+    fn batches_that_are_fast_enough_keep_up() {
+        assert!(judged(&[], &[], SECOND).keeps_up);
+        let waiting = batch(11 * SECOND, None, None, &[]);
+        assert!(judged(&[waiting], &completed(SECOND / 2), 12 * SECOND).keeps_up);
+    }
+
+    #[test]
+    fn batches_that_take_longer_than_they_last_do_not() {
+        let health = judged(&[], &completed(2 * SECOND), 11 * SECOND);
+        assert!(!health.keeps_up);
+        assert_eq!(health.why, "batches take 2.0 s on average, and come every 1.0 s");
+        assert!(health.slowest_stage.unwrap().starts_with("reduce_by_key at "));
+        assert_eq!(health.share, 0.5);
+        assert!(judged(&[], &completed(2 * SECOND)[..4], 11 * SECOND).keeps_up, "four say nothing");
+    }
+
+    #[test]
+    fn a_batch_that_hangs_is_seen_while_it_does() {
+        let stuck = batch(SECOND, Some(SECOND), None, &[]);
+        let health = judged(&[stuck, batch(2 * SECOND, None, None, &[])], &[], 31 * SECOND);
+        assert_eq!(health.why, "1 batches wait, the oldest one for 30.0 s");
+        assert_eq!(health.slowest_stage.unwrap(), "out, outside of its jobs");
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use waterclock_base::world::lock;
 use waterclock_base::{
     BatchInfo, BatchStatus, CheckpointInfo, CheckpointStatus, Event, GraphStatus, InputStatus, Notice,
-    OperatorStatus, ReceiverInfo, RecoveryInfo, Settings, Site, Status,
+    OperatorStatus, ReceiverInfo, RecoveryInfo, Settings, Site, Spread, Status,
 };
 
 use super::batches::Batches;
@@ -168,6 +168,15 @@ impl Totals {
             status.processed_records += info.records();
         }
         self.now_micros = info.ended_micros.unwrap_or(self.now_micros);
+        let count = |spread: &mut Spread, micros: Option<i64>| {
+            micros
+                .and_then(|micros| u64::try_from(micros).ok())
+                .into_iter()
+                .for_each(|micros| spread.add(micros));
+        };
+        count(&mut status.scheduling_delays, info.scheduling_delay_micros());
+        count(&mut status.processing_delays, info.processing_delay_micros());
+        count(&mut status.total_delays, info.total_delay_micros());
         if let Some(why) = batch.first_failure() {
             self.notice(format!("batch {}: {why}", info.time()));
         }

@@ -99,6 +99,8 @@ fn features() -> Result<(), String> {
         "waterclock-postgres",
         "-p",
         "waterclock-kafka",
+        "-p",
+        "waterclock-ui",
     ];
     let sets = [
         "",
@@ -107,6 +109,8 @@ fn features() -> Result<(), String> {
         "waterclock/kafka",
         "waterclock/postgres",
         "waterclock/postgres-tls",
+        "waterclock/ui",
+        "waterclock/ui-tls",
     ];
     for set in sets {
         let lint = ["--no-default-features", "--features", set, "--", "-D", "warnings"];

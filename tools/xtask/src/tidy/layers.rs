@@ -73,7 +73,18 @@ const LAYERS: &[Layers] = &[
     },
     Layers {
         sources: "crates/waterclock-ui/src/",
-        order: &["error", "assets", "door", "live", "rest", "metrics", "routes", "connection", "page"],
+        order: &[
+            "access",
+            "assets",
+            "dates",
+            "rest",
+            "live",
+            "metrics",
+            "routes",
+            "tls",
+            "connection",
+            "page",
+        ],
     },
     Layers {
         sources: "crates/waterclock-postgres/src/",
@@ -139,6 +150,7 @@ const MEANT: &[(&str, &str, &str)] = &[
     ("crates/engine/src/block/keep.rs", "rdd", "keeping is a dataset that others can be computed from"),
     ("crates/engine/src/job/result.rs", "rdd", "a job's target is a dataset"),
     ("crates/engine/src/job/run.rs", "rdd", "a job's target is a dataset"),
+    ("crates/engine/src/job/told.rs", "rdd", "a job's target is a dataset"),
 ];
 
 pub(crate) fn check(project: &Project) -> Vec<String> {

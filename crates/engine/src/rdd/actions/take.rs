@@ -31,10 +31,26 @@ impl<T: Data> Rdd<T> {
     where
         T: Record,
     {
-        self.take_at(Asked { operator: "take", site: Location::caller() }, n)
+        self.first_of(Asked { operator: "take", site: Location::caller() }, n)
     }
 
-    fn take_at(&self, by: Asked, n: usize) -> Result<Vec<T>>
+    /// [`take`](Rdd::take) under another name and place, for operations made of it.
+    ///
+    /// # Errors
+    /// As `take`.
+    pub fn take_at(
+        &self,
+        operator: &'static str,
+        site: &'static Location<'static>,
+        n: usize,
+    ) -> Result<Vec<T>>
+    where
+        T: Record,
+    {
+        self.first_of(Asked { operator, site }, n)
+    }
+
+    fn first_of(&self, by: Asked, n: usize) -> Result<Vec<T>>
     where
         T: Record,
     {
@@ -69,7 +85,7 @@ impl<T: Data> Rdd<T> {
         T: Record,
     {
         let by = Asked { operator: "first", site: Location::caller() };
-        self.take_at(by, 1)?.pop().ok_or_else(|| no_records(by.operator))
+        self.first_of(by, 1)?.pop().ok_or_else(|| no_records(by.operator))
     }
 
     /// Whether there is no record. Partitions are looked at as by [`take`](Rdd::take).
@@ -85,7 +101,7 @@ impl<T: Data> Rdd<T> {
     #[track_caller]
     pub fn is_empty(&self) -> Result<bool> {
         let by = Asked { operator: "is_empty", site: Location::caller() };
-        Ok(self.map_at(by.operator, by.site, drop).take_at(by, 1)?.is_empty())
+        Ok(self.map_at(by.operator, by.site, drop).first_of(by, 1)?.is_empty())
     }
 }
 

@@ -46,7 +46,7 @@ impl<T: Data> DStream<T> {
     {
         let printer = self.graph.printer.clone();
         self.output("print", site, move |rdd, cx| {
-            let first = rdd.take(most + 1)?;
+            let first = rdd.take_at("print", site, most + 1)?;
             let mut text = format!("{RULE}\nTime: {}\n{RULE}\n", cx.time);
             for record in first.iter().take(most) {
                 write_text_form(record, &mut text);

@@ -42,8 +42,9 @@ impl<T: Data> DStream<T> {
     {
         let (name, progress) = (name.into(), self.graph.bus.progress().clone());
         let place = progress.shelf(|shelf| shelf.add(name.clone(), self.id()));
-        let output = self.output("show", Location::caller(), move |rdd, cx| {
-            let first = rdd.take(ROWS + 1)?;
+        let site = Location::caller();
+        let output = self.output("show", site, move |rdd, cx| {
+            let first = rdd.take_at("show", site, ROWS + 1)?;
             let (more, time) = (first.len() > ROWS, cx.time);
             let rows: Vec<Row> = first.iter().take(ROWS).map(|record| Row::of(record, CELL)).collect();
             let hash = first.iter().map(key_hash).fold(0, u64::wrapping_add);

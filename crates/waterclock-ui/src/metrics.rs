@@ -1,0 +1,251 @@
+//! What Prometheus reads: names end with their unit, times are seconds, counters end with `_total`.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+use waterclock_base::{BatchInfo, Spread, Status};
+
+/// The type of what [`text`] writes.
+pub(crate) const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics in the OpenMetrics text format.
+pub(crate) fn text(status: Status) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("waterclock");
+    registry.register_collector(Box::new(Scrape(status)));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Scrape(Status);
+
+/// A metric of which there may be several, told apart by one label.
+type Several<'s, V> = &'s [(String, V)];
+
+/// Writes metrics one after the other.
+struct Writer<'e>(DescriptorEncoder<'e>);
+
+impl Writer<'_> {
+    fn counter(&mut self, name: &str, help: &str, unit: Option<&Unit>, value: f64) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Counter)?;
+        encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
+    }
+
+    fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        unit: Option<&Unit>,
+        values: Several<'_, f64>,
+    ) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Counter)?;
+        for (of, value) in values {
+            let labels = [(label, of.as_str())];
+            let mut one = family(&mut encoder, &labels)?;
+            one.encode_counter::<NoLabelSet, _, f64>(value, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: impl EncodeGaugeValue,
+    ) -> fmt::Result {
+        self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    fn gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        unit: Option<&Unit>,
+        values: Several<'_, f64>,
+    ) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        for (of, value) in values {
+            let labels = [(label, of.as_str())];
+            let mut one = family(&mut encoder, &labels)?;
+            one.encode_gauge(value)?;
+        }
+        Ok(())
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, spread: &Spread) -> fmt::Result {
+        let bound = |micros: u64| if micros == u64::MAX { f64::INFINITY } else { micros as f64 / 1e6 };
+        let buckets: Vec<(f64, u64)> =
+            spread.buckets().map(|(micros, count)| (bound(micros), count)).collect();
+        let mut encoder =
+            self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        encoder.encode_histogram::<NoLabelSet>(spread.sum_micros as f64 / 1e6, spread.count(), &buckets, None)
+    }
+}
+
+fn family<'a, S: EncodeLabelSet>(
+    encoder: &'a mut MetricEncoder<'_>,
+    labels: &'a S,
+) -> Result<MetricEncoder<'a>, fmt::Error> {
+    encoder.encode_family(labels)
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (status, mut to) = (&self.0, Writer(encoder));
+        batches(status, &mut to)?;
+        records(status, &mut to)?;
+        parts(status, &mut to)?;
+        newest(status, &mut to)?;
+        to.counter(
+            "events_dropped",
+            "Events that listeners missed, as they were too slow",
+            None,
+            status.dropped_events as f64,
+        )?;
+        to.gauge("memory_used", "Memory that data takes", Some(&Unit::Bytes), status.memory_used as f64)?;
+        to.gauge(
+            "memory_budget",
+            "Memory that data may take",
+            Some(&Unit::Bytes),
+            status.memory_budget as f64,
+        )?;
+        to.counter(
+            "spilled",
+            "Data moved to disk, as memory was short",
+            Some(&Unit::Bytes),
+            status.spilled_bytes as f64,
+        )
+    }
+}
+
+fn batches(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
+    let interval = status.batch_interval_ms as f64 / 1e3;
+    to.gauge("batch_interval", "Time between batches", Some(&Unit::Seconds), interval)?;
+    to.gauge(
+        "keeps_up",
+        "1 where batches are as fast as their input, 0 where not",
+        None,
+        i64::from(status.health.keeps_up),
+    )?;
+    to.gauge("batches_waiting", "Batches that wait for their turn", None, status.waiting_batches as f64)?;
+    to.gauge("batches_running", "Batches at work", None, status.running_batches as f64)?;
+    to.counter(
+        "batches_completed",
+        "Batches that ended, failed ones included",
+        None,
+        status.completed_batches as f64,
+    )?;
+    to.counter("batches_failed", "Batches that failed", None, status.failed_batches as f64)?;
+    to.counter(
+        "ticks_merged",
+        "Ticks without a batch of their own, as too many waited",
+        None,
+        status.merged_ticks as f64,
+    )?;
+    to.histogram(
+        "batch_scheduling_delay",
+        "How long batches waited for their turn",
+        &status.scheduling_delays,
+    )?;
+    to.histogram("batch_processing_time", "How long the jobs of batches took", &status.processing_delays)?;
+    to.histogram("batch_total_delay", "From the cut of a batch to the end of its jobs", &status.total_delays)
+}
+
+/// The newest completed batch and the newest one that was cut: what is not known yet is left out.
+fn newest(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
+    let mut gauge = |name: &str, help: &str, micros: Option<i64>| match micros {
+        Some(micros) => to.gauge(name, help, Some(&Unit::Seconds), micros as f64 / 1e6),
+        None => Ok(()),
+    };
+    let cut = [status.waiting.last(), status.running.last(), status.completed.first()];
+    let newest = cut.into_iter().flatten().map(|batch| &batch.info).max_by_key(|info| info.time());
+    let received = newest.map(|batch| (batch, "last_received_batch", "the newest batch"));
+    let completed = status.last_completed.as_ref();
+    let completed = completed.map(|batch| (batch, "last_completed_batch", "the newest completed batch"));
+    for (batch, name, what) in received.into_iter().chain(completed) {
+        let at = |moment: &str| format!("{name}_{moment}_timestamp");
+        let when = |how: &str| format!("When {what} {how}, since the epoch");
+        gauge(&at("submitted"), &when("was cut"), Some(batch.submitted_micros))?;
+        gauge(&at("started"), &when("began"), batch.started_micros)?;
+        gauge(&at("ended"), &when("ended"), batch.ended_micros)?;
+    }
+    if let Some((batch, name, _)) = completed {
+        gauge(&format!("{name}_scheduling_delay"), "How long it waited", batch.scheduling_delay_micros())?;
+        gauge(&format!("{name}_processing_time"), "How long its jobs took", batch.processing_delay_micros())?;
+        gauge(&format!("{name}_total_delay"), "Both together", batch.total_delay_micros())?;
+    }
+    let records = newest.map_or(0, BatchInfo::records);
+    to.gauge("last_received_batch_records", "Records of the newest batch", None, records as f64)?;
+    let (retained, receivers) = (status.completed.len(), status.receivers.len());
+    to.gauge("batches_retained", "Completed batches that are kept in detail", None, retained as f64)?;
+    to.gauge("receivers", "Receivers, running or not", None, receivers as f64)
+}
+
+fn records(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
+    to.counter("records_received", "Records that batches took in", None, status.received_records as f64)?;
+    to.counter(
+        "records_processed",
+        "Records of batches that succeeded",
+        None,
+        status.processed_records as f64,
+    )?;
+    to.counter(
+        "records_skipped",
+        "Records of batches that failed and were skipped",
+        None,
+        status.skipped_records as f64,
+    )?;
+    to.counter("records_dropped", "Records dropped by a rule", None, status.dropped_records as f64)?;
+    let inputs: Vec<_> =
+        status.inputs.iter().map(|input| (input.name.clone(), input.records as f64)).collect();
+    to.counters("input_records", "Records that batches took from an input", "input", None, &inputs)
+}
+
+/// Receivers, operators, state, checkpoints. Labels that are the same would be an error: numbers make them differ.
+fn parts(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
+    let active = |receiver: &waterclock_base::ReceiverInfo| {
+        (receiver.name.clone(), f64::from(u8::from(receiver.active)))
+    };
+    let receivers: Vec<_> = status.receivers.iter().map(active).collect();
+    to.gauges("receiver_active", "1 where a receiver runs, 0 where not", "receiver", None, &receivers)?;
+    let time = |of: &waterclock_base::OperatorStatus| {
+        (format!("{} at {}", of.operator, of.site), of.micros as f64 / 1e6)
+    };
+    let operators: Vec<_> = status.operators.iter().map(time).collect();
+    to.counters(
+        "operator_time",
+        "Time of an operator in all tasks",
+        "operator",
+        Some(&Unit::Seconds),
+        &operators,
+    )?;
+    let of_state = |of: fn(&waterclock_base::StateStatus) -> u64| -> Vec<_> {
+        status
+            .states
+            .iter()
+            .map(|state| (format!("{} ({})", state.name, state.stream), of(state) as f64))
+            .collect()
+    };
+    to.gauges("state_keys", "Keys of a state", "state", None, &of_state(|state| state.keys))?;
+    to.gauges(
+        "state_size",
+        "Memory of a state",
+        "state",
+        Some(&Unit::Bytes),
+        &of_state(|state| state.bytes),
+    )?;
+    let Some(checkpoint) = &status.checkpoint else { return Ok(()) };
+    to.counter("checkpoints_written", "Snapshots that were written", None, checkpoint.written as f64)?;
+    to.counter("checkpoints_failed", "Snapshots that could not be written", None, checkpoint.failed as f64)?;
+    let bytes = checkpoint.history.iter().find(|info| info.failure.is_none()).map_or(0, |info| info.bytes);
+    to.gauge("checkpoint_size", "The newest snapshot", Some(&Unit::Bytes), bytes as f64)
+}

@@ -1,0 +1,263 @@
+//! Goal: the page answers what it should, to whom it should, and nothing that is sent to it does harm.
+//! Method: jobs under virtual time, spoken to over raw sockets.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod speaking;
+
+use std::time::Duration;
+
+use speaking::{ask, get, json, raw, shown, status_of, word_count};
+use waterclock_streaming::testing::manual;
+use waterclock_streaming::{Stop, StreamingContext};
+use waterclock_ui::Page;
+
+const STREAMING: &str = "/api/v1/applications/words/streaming";
+
+#[test]
+fn every_path_of_spark_has_its_fields() {
+    let (ssc, _clock, page) = word_count(3, Page::new());
+    let fields = |path: &str| {
+        let value = json(&page, path);
+        let first = if value.is_array() { value[0].clone() } else { value };
+        first.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        fields(&format!("{STREAMING}/statistics")),
+        "avgInputRate avgProcessingTime avgSchedulingDelay avgTotalDelay batchDuration numActiveBatches \
+         numActiveReceivers numInactiveReceivers numProcessedRecords numReceivedRecords numReceivers \
+         numRetainedCompletedBatches numTotalCompletedBatches startTime"
+    );
+    let receiver = "avgEventRate eventRates executorHost executorId isActive lastError lastErrorMessage lastErrorTime \
+                    streamId streamName";
+    assert_eq!(fields(&format!("{STREAMING}/receivers")), receiver);
+    assert_eq!(fields(&format!("{STREAMING}/receivers/0")), receiver);
+    let batch = "batchDuration batchId batchTime firstFailureReason inputSize numActiveOutputOps \
+                 numCompletedOutputOps numFailedOutputOps numTotalOutputOps processingTime schedulingDelay status \
+                 totalDelay";
+    assert_eq!(fields(&format!("{STREAMING}/batches")), batch);
+    assert_eq!(fields(&format!("{STREAMING}/batches/2000")), batch);
+    let operation = "description duration endTime failureReason jobIds name outputOpId startTime";
+    assert_eq!(fields(&format!("{STREAMING}/batches/2000/operations")), operation);
+    assert_eq!(fields(&format!("{STREAMING}/batches/2000/operations/1")), operation);
+    assert_eq!(fields("/api/v1/applications"), "attempts id name");
+    // An attempt may be named.
+    assert_eq!(status_of(&page, "/api/v1/applications/words/1/streaming/statistics"), 200);
+    ssc.stop(Stop::Now).unwrap();
+}
+
+#[test]
+fn rest_says_what_happened() {
+    let (ssc, _clock, page) = word_count(3, Page::new());
+    let statistics = json(&page, &format!("{STREAMING}/statistics"));
+    assert_eq!(
+        (&statistics["batchDuration"], &statistics["numTotalCompletedBatches"]),
+        (&1000.into(), &3.into())
+    );
+    assert_eq!((&statistics["numReceivedRecords"], &statistics["avgInputRate"]), (&9.into(), &3.0.into()));
+    let batches = json(&page, &format!("{STREAMING}/batches?status=COMPLETED&status=queued"));
+    let ids: Vec<i64> =
+        batches.as_array().unwrap().iter().map(|batch| batch["batchId"].as_i64().unwrap()).collect();
+    assert_eq!(ids, [3000, 2000, 1000]);
+    assert_eq!(json(&page, &format!("{STREAMING}/batches?status=PROCESSING")), serde_json::json!([]));
+    // The third batch fails in its second output.
+    let failed = json(&page, &format!("{STREAMING}/batches/3000"));
+    assert_eq!((&failed["numFailedOutputOps"], &failed["numCompletedOutputOps"]), (&1.into(), &1.into()));
+    assert!(failed["firstFailureReason"].as_str().unwrap().contains("the third one fails"));
+    let operations = json(&page, &format!("{STREAMING}/batches/3000/operations"));
+    assert_eq!(operations[1]["failureReason"], failed["firstFailureReason"]);
+    assert_eq!(failed["batchTime"], "1970-01-01T00:00:03.000GMT");
+    assert!(!operations[0]["jobIds"].as_array().unwrap().is_empty());
+    ssc.stop(Stop::Now).unwrap();
+}
+
+#[test]
+fn results_are_there_as_text() {
+    let (ssc, _clock, page) = word_count(2, Page::new());
+    let result = json(&page, &format!("{STREAMING}/results/0"));
+    assert_eq!((&result["name"], &result["time"]), (&"counts".into(), &2000.into()));
+    assert_eq!(shown(&result), [["<b>be</b>", "2"], ["to", "4"]]);
+    assert_eq!(result["history"].as_array().unwrap().len(), 2);
+    assert_eq!(json(&page, &format!("{STREAMING}/results"))[0]["history"], serde_json::json!([]));
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// What is not there is not found, and says so; nothing panics.
+#[test]
+fn unknown_things_are_not_found() {
+    let (ssc, _clock, page) = word_count(1, Page::new());
+    for path in [
+        "/nothing",
+        "/assets/../page.rs",
+        "/assets/%2e%2e%2fpage.rs",
+        "/assets/",
+        "/api/batches/",
+        "/api/batches/17",
+        "/api/batches/NaN",
+        "/api/batches/99999999999999999999999999",
+        "/api/v1/applications/other/streaming/statistics",
+        "/api/v1/applications/words/7/streaming/statistics",
+        "/api/v1/applications/words/streaming",
+        "/api/v1/applications/words/streaming/nothing",
+        "/api/v1/applications/words/streaming/receivers/9",
+        "/api/v1/applications/words/streaming/receivers/-1",
+        "/api/v1/applications/words/streaming/batches/17",
+        "/api/v1/applications/words/streaming/batches/1000/operations/17",
+        "/api/v1/applications/words/streaming/batches/1000/operations/x",
+        "/api/v1/applications/words/streaming/results/7",
+        "/api/v1/applications/words/streaming/results/-7",
+        "/api/v1/applications/%00/streaming/statistics",
+    ] {
+        assert_eq!(status_of(&page, path), 404, "{path}");
+    }
+    assert_eq!(status_of(&page, &format!("{STREAMING}/batches?status=DONE")), 400);
+    assert_eq!(status_of(&page, &format!("{STREAMING}/batches?&&=&status&x=%")), 200);
+    assert_eq!(status_of(&page, "/api/v1/applications/%ff%fe/streaming/statistics"), 400);
+    assert_eq!(status_of(&page, "/"), 200);
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// Requests that are none, or too large, end their own connection; the next one is answered.
+#[test]
+fn malformed_requests_end_their_own_connection() {
+    let (ssc, _clock, page) = word_count(1, Page::new());
+    let long_path = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(100_000));
+    let long_header = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    let many: String = (0..1000).map(|n| format!("X-{n}: y\r\n")).collect();
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n");
+    let requests: [&[u8]; 12] = [
+        b"",
+        b"\r\n\r\n",
+        b"hello\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
+        b"GET \x00\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\nbody",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: what\r\nContent-Length: 5\r\n\r\nzz",
+        long_path.as_bytes(),
+        long_header.as_bytes(),
+        many.as_bytes(),
+    ];
+    for request in requests {
+        let answer = raw(&page, request);
+        let text = String::from_utf8_lossy(&answer);
+        let first = text.lines().next().unwrap_or_default();
+        assert!(
+            !first.contains(" 200 "),
+            "{:?}: {first}",
+            String::from_utf8_lossy(&request[..request.len().min(60)])
+        );
+        assert_eq!(status_of(&page, "/"), 200);
+    }
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QWERTY"] {
+        let answer = ask(&page, method, "/metrics", "localhost", "");
+        assert!(answer.starts_with("HTTP/1.1 405"), "{method}: {answer}");
+    }
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// Everything that is answered tells the browser to run nothing but the page's own scripts.
+#[test]
+fn every_answer_forbids_foreign_scripts() {
+    let (ssc, _clock, page) = word_count(1, Page::new());
+    for path in ["/", "/assets/page.js", "/metrics", "/api/overview", "/nothing", STREAMING] {
+        let answer = get(&page, path).to_ascii_lowercase();
+        assert!(answer.contains("content-security-policy: default-src 'none'; script-src 'self'"), "{path}");
+        assert!(
+            answer.contains("x-content-type-options: nosniff") && answer.contains("x-frame-options: deny")
+        );
+        assert!(!answer.contains("unsafe-inline") && !answer.contains("access-control-allow"), "{path}");
+    }
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// A page of another host whose name leads here is not answered.
+#[test]
+fn only_the_machine_s_own_name_is_answered() {
+    let (ssc, _clock, page) = word_count(1, Page::new());
+    assert!(ask(&page, "GET", "/", "evil.example", "").starts_with("HTTP/1.1 403"));
+    assert!(ask(&page, "GET", "/metrics", "127.0.0.1.evil.example:4040", "").starts_with("HTTP/1.1 403"));
+    assert!(ask(&page, "GET", "/", "[::1]:4040", "").starts_with("HTTP/1.1 200"));
+    assert!(!String::from_utf8_lossy(&raw(&page, b"GET / HTTP/1.1\r\n\r\n")).contains(" 200 "));
+    ssc.stop(Stop::Now).unwrap();
+}
+
+#[test]
+fn an_open_address_needs_a_secret_and_then_asks_for_it() {
+    let build = |page: Page| StreamingContext::builder("door").watch(page).build();
+    let refused = build(Page::new().at("0.0.0.0:0")).err().unwrap().to_string();
+    assert!(refused.contains("0.0.0.0") && refused.contains("secret"), "{refused}");
+    assert!(build(Page::new().at("127.0.0.1:0").secret("")).is_err());
+    assert!(build(Page::new().at("not an address")).is_err());
+    let (ssc, _clock, page) = word_count(1, Page::new().at("0.0.0.0:0").secret("open sesame"));
+    for path in ["/", "/metrics", "/api/live", "/assets/page.js", "/nothing", STREAMING] {
+        let answer = get(&page, path);
+        assert!(answer.starts_with("HTTP/1.1 401"), "{path}: {answer}");
+        assert!(answer.to_ascii_lowercase().contains("www-authenticate: basic"));
+        assert!(!answer.contains("sesame"));
+    }
+    let with =
+        |header: &str| ask(&page, "GET", "/metrics", "anything", &format!("Authorization: {header}\r\n"));
+    assert!(with("Bearer open sesame").starts_with("HTTP/1.1 200"));
+    assert!(with("Basic YW55b25lOm9wZW4gc2VzYW1l").starts_with("HTTP/1.1 200"));
+    assert!(with("Bearer sesame").starts_with("HTTP/1.1 401"));
+    assert!(with("Basic \u{fc}").starts_with("HTTP/1.1 401"));
+    let whole = ask(&page, "GET", "/api/overview", "x", "Authorization: Bearer open sesame\r\n");
+    assert!(whole.contains("\"settings\"") && !whole.contains("sesame"), "{whole}");
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// The page is there while the context is: from `build`, by its own port, to the end.
+#[test]
+fn the_page_ends_with_its_context() {
+    let (ssc, _clock, page) = word_count(1, Page::new());
+    assert_eq!(status_of(&page, "/"), 200);
+    // It shows one context.
+    assert!(StreamingContext::builder("second").watch(page.clone()).build().is_err());
+    ssc.stop(Stop::Now).unwrap();
+    assert!(speaking::connect(&page).is_err());
+    let never_started = Page::new();
+    drop(StreamingContext::builder("never").watch(never_started.clone()).build().unwrap());
+    assert!(speaking::connect(&never_started).is_err());
+}
+
+/// Live: everything that is known at first, then what is new, while visitors that say nothing harm nobody.
+#[test]
+fn what_is_new_is_told_at_once() {
+    let page = Page::new();
+    let builder =
+        StreamingContext::builder("live").batch_interval(Duration::from_secs(1)).watch(page.clone());
+    let (ssc, clock) = manual(builder).unwrap();
+    ssc.queue_stream((0..3).map(|n| vec![n])).show("numbers");
+    ssc.start().unwrap();
+    let _silent: Vec<_> = (0..20).map(|_| speaking::connect(&page).unwrap()).collect();
+    let mut live = speaking::Live::of(&page);
+    live.until("event: known");
+    live.until("event: live");
+    live.until("\"rows\":[]");
+    clock.advance_batches(1);
+    live.until("\"rows\":[[\"0\"]]");
+    clock.advance_batches(1);
+    live.until("\"rows\":[[\"1\"]]");
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// Names and units by the conventions of Prometheus; labels are escaped.
+#[test]
+fn metrics_are_what_prometheus_reads() {
+    let (ssc, _clock, page) = word_count(3, Page::new());
+    let answer = get(&page, "/metrics");
+    let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("application/openmetrics-text"), "{head}");
+    let samples = speaking::parse_metrics(text);
+    let value = |name: &str| samples.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+    assert_eq!(value("waterclock_batches_completed_total"), Some(3.0));
+    assert_eq!(value("waterclock_batches_failed_total"), Some(1.0));
+    assert_eq!(value("waterclock_batch_interval_seconds"), Some(1.0));
+    assert_eq!(value("waterclock_keeps_up"), Some(1.0));
+    assert_eq!(value("waterclock_batch_processing_time_seconds_count"), Some(3.0));
+    assert_eq!(value("waterclock_batch_processing_time_seconds_bucket{le=\"+Inf\"}"), Some(3.0));
+    let hostile = "waterclock_input_records_total{input=\"a \\\"quoted\\\" \\\\ name\\nover two lines\"}";
+    assert_eq!(value(hostile), Some(9.0), "{samples:?}");
+    ssc.stop(Stop::Now).unwrap();
+}
