@@ -3,15 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "the test looks at files, and calls itself as a program")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
+use common::eventually;
+
 use waterclock_base::{BatchTime, BoxError, Error, FailurePolicy};
 use waterclock_streaming::testing::{self, TestClock};
-use waterclock_streaming::{Builder, DStream, Replay, ReplayOutcome, Stop, StreamingContext};
+use waterclock_streaming::{Builder, DStream, FileOptions, Replay, ReplayOutcome, Stop, StreamingContext};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -195,6 +199,69 @@ fn a_skipped_batch_is_refused() {
     let error = StreamingContext::replay(dir.path(), at(1000), create).unwrap_err();
     assert!(error.full_text().contains("it failed and was skipped"), "{error:?}");
     assert!(StreamingContext::replay(dir.path(), at(2000), create).unwrap().is_same());
+}
+
+/// Received records come from the log, and no receiver is started; lines of files are read again.
+#[test]
+fn what_was_received_or_read_is_there_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, stored) = (dir.path().join("in"), Arc::<AtomicU32>::default());
+    std::fs::create_dir(&input).unwrap();
+    std::fs::write(input.join("a"), "to\nbe\n").unwrap();
+    let create = |builder: Builder| -> Result<StreamingContext, BoxError> {
+        let ssc = builder.batch_interval(SECOND).build()?;
+        let storing = stored.clone();
+        let numbers = ssc.receiver_stream(move |out| {
+            out.store_many(vec![1u64, 2, 3])?;
+            storing.fetch_add(1, Ordering::SeqCst);
+            out.until_stopped();
+            Ok(())
+        });
+        numbers.named("numbers").map(|n| n * 2).collect_batches();
+        let options = FileOptions::new().new_files_only(false).any_age();
+        let lines = ssc.text_file_stream_with(&input, options)?.named("lines");
+        lines.map(|line| line.len() as u64).collect_batches();
+        Ok(ssc)
+    };
+    let (ssc, clock) = testing::get_or_create(dir.path().join("checkpoint"), at(0), create).unwrap();
+    ssc.start().unwrap();
+    eventually("nothing was stored", || stored.load(Ordering::SeqCst) == 1);
+    clock.advance_batches(2);
+    ssc.stop(Stop::Now).unwrap();
+    drop((ssc, clock));
+    let replay = || StreamingContext::replay(dir.path().join("checkpoint"), at(1000), create);
+    let same = replay().unwrap();
+    assert_eq!(names(&same, |outcome| *outcome == ReplayOutcome::Same).len(), 2, "{same}");
+    assert_eq!(stored.load(Ordering::SeqCst), 1);
+    // What a file says now is not what it said, and then it is gone.
+    std::fs::write(input.join("a"), "or\nnot").unwrap();
+    let differs = replay().unwrap();
+    assert_eq!(differs.first_difference().unwrap().name, "collect_batches-1", "{differs}");
+    std::fs::remove_file(input.join("a")).unwrap();
+    assert!(matches!(replay(), Err(Error::Batch { .. })));
+}
+
+/// With the check of determinism, what differs each time is named where it is.
+#[test]
+fn a_closure_that_is_to_blame_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let create = |builder: Builder, checks: bool| -> Result<StreamingContext, BoxError> {
+        let ssc = builder.batch_interval(SECOND).check_determinism(checks).build()?;
+        let calls = AtomicU32::new(0);
+        let numbers = ssc.queue_stream(vec![vec![1u32, 2], vec![3, 4]]).named("numbers");
+        numbers.map(move |n| n + calls.fetch_add(1, Ordering::Relaxed)).collect_batches();
+        Ok(ssc)
+    };
+    let (ssc, clock) = testing::get_or_create(dir.path(), at(0), |builder| create(builder, false)).unwrap();
+    ssc.start().unwrap();
+    clock.advance_batches(2);
+    ssc.stop(Stop::Now).unwrap();
+    drop((ssc, clock));
+    let replay = |checks| StreamingContext::replay(dir.path(), at(2000), |builder| create(builder, checks));
+    let first = replay(false).unwrap().first_difference().unwrap().operator.clone();
+    assert!(first.starts_with("collect_batches at "), "{first}");
+    let named = replay(true).unwrap_err().full_text();
+    assert!(named.contains("map at ") && named.contains("is not deterministic"), "{named}");
 }
 
 /// The program of the test below, when it is called with a directory.

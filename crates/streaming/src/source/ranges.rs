@@ -25,7 +25,8 @@ use crate::listen::Bus;
 /// 1. `next` is called once a batch, in order of time, on the thread that forms batches; it should be quick.
 ///    It gives what comes after `before`, the range of the last batch that had one.
 /// 2. `read` gives the same records in the same order whenever it is called with the same range and
-///    partition; by several threads at once, and after a restart.
+///    partition; by several threads at once, and after a restart. In a [replay](StreamingContext::replay) it is called
+///    without a `start` before it.
 /// 3. `acknowledge` is called with ranges that no process will read again: when the log of a checkpoint says so for
 ///    good, or, where there is none, when the batch is over. It is not called for all of them.
 pub trait RangeSource<T: Data>: Send + Sync + 'static {

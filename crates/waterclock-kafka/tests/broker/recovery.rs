@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use waterclock_base::BatchTime;
+use waterclock_base::{BatchTime, BoxError};
 use waterclock_kafka::{KafkaSource, OffsetRanges};
 use waterclock_streaming::testing::{self, TestClock};
-use waterclock_streaming::{Ranges, Stop, StreamingContext};
+use waterclock_streaming::{Builder, Ranges, ReplayOutcome, Stop, StreamingContext};
 
 use crate::broker::{self, address, group_at, topic, unique};
 
@@ -118,4 +118,30 @@ fn a_broker_that_was_away_is_read_on() {
     again.clock.advance_batches(1);
     assert_eq!(sums.lock().unwrap().last(), Some(&(1000 * (batches + 1), 15)));
     again.ssc.stop(Stop::Now).unwrap();
+}
+
+/// A replay reads the offsets of its batch, and joins nothing.
+#[test]
+fn a_batch_is_replayed() {
+    let _up = broker::stays_up();
+    let (numbers, dir) = (topic("replayed", 1), tempfile::tempdir().unwrap());
+    let create = |builder: Builder| -> Result<StreamingContext, BoxError> {
+        let ssc = builder.batch_interval(Duration::from_secs(1)).build()?;
+        let (stream, _) = KafkaSource::new(address()).topics([&numbers]).stream(&ssc);
+        stream.named("numbers").map(|record| record.value_text()).collect_batches();
+        Ok(ssc)
+    };
+    broker::send(&numbers, 0, ["1", "2"]);
+    let (ssc, clock) = testing::get_or_create(dir.path(), BatchTime::from_millis(0), create).unwrap();
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    broker::send(&numbers, 0, ["3"]);
+    clock.advance_batches(1);
+    ssc.stop(Stop::Now).unwrap();
+    drop((ssc, clock));
+    for batch in [1000, 2000] {
+        let replay = StreamingContext::replay(dir.path(), BatchTime::from_millis(batch), create).unwrap();
+        let outcomes: Vec<_> = replay.parts.iter().map(|part| part.outcome).collect();
+        assert_eq!(outcomes, [ReplayOutcome::Same], "{replay}");
+    }
 }

@@ -98,6 +98,8 @@ fn a_batch_that_was_published_is_not_published_again() {
     after.store(true, Ordering::Relaxed);
     clock.advance_batches(1);
     assert!(ssc.await_termination_for(Duration::ZERO).is_err());
+    // Its own job ends the context.
+    ssc.stop(Stop::Now).unwrap();
     drop((ssc, clock));
     assert_eq!(committed(&out, 1, 4), once(&["a", "b"]));
     // The second batch is run again.
@@ -117,6 +119,8 @@ fn a_batch_that_was_published_otherwise_is_known() {
         let after = Arc::new(AtomicBool::new(true));
         let (ssc, clock) = program(dir.path(), 0, Killed { sink: sink(&out), after });
         clock.advance_batches(1);
+        // Its own job ends the context.
+        ssc.stop(Stop::Now).unwrap();
         drop((ssc, clock));
         let make = move |record: String| NewRecord::value(record + end).partition(0);
         let said = Arc::<Mutex<Vec<_>>>::default();
