@@ -9,8 +9,11 @@ use std::time::Duration;
 pub struct Settings {
     /// The program's name, in logs and on the page.
     pub app_name: String,
-    /// The batch interval.
+    /// The batch interval; with a latency target the step of the grid that batches end on.
     pub batch_interval: Duration,
+    /// How long a record may take from being received to being through its outputs (default: batches have a fixed
+    /// interval, and take what it takes).
+    pub latency: Option<Duration>,
     /// Worker threads (default: the machine's cores).
     pub threads: usize,
     /// Partitions of a dataset where none are given (default: `threads`).
@@ -57,9 +60,10 @@ pub struct Settings {
     pub block_interval: Duration,
     /// Records a second that one receiver may take in (default: no limit).
     pub receiver_max_rate: Option<f64>,
-    /// Whether the rate of receivers follows the speed of processing (default no).
+    /// Whether the rate of receivers and of sources of ranges follows the speed of processing (default no).
     pub backpressure: bool,
-    /// Records a second before the first estimate (default: `receiver_max_rate`).
+    /// Records a second before the first estimate (default: `receiver_max_rate`, and 10,000 where there is none;
+    /// infinity for no limit).
     pub backpressure_initial_rate: Option<f64>,
     /// How back-pressure reacts to what batches tell.
     pub backpressure_pid: BackpressurePid,
@@ -85,6 +89,7 @@ impl Default for Settings {
         Settings {
             app_name: "waterclock".into(),
             batch_interval: Duration::from_secs(1),
+            latency: None,
             threads,
             default_parallelism: threads,
             key_groups: 1024,

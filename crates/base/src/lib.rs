@@ -37,7 +37,7 @@ pub use codec::{Bytes, Codec, checksum, checksum_on, decode, encode};
 pub use config::{BackpressurePid, Durability, FailurePolicy, Settings, SparkRules};
 pub use data::{Data, Key, Record};
 pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError};
-pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, ReceiverInfo};
+pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, PaceInfo, ReceiverInfo};
 pub use ids::{Attempt, BlockId, JobId, OutputId, PartitionIndex, RddId, StageId, StreamId, TaskId};
 pub use key_group::{KEY_HASH_VERSION, group_of_hash, key_group, key_hash, partition_of_group};
 pub use schema::{Schema, SchemaChange, SchemaField, SchemaMismatch, SchemaVariant, read_as};

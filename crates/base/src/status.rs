@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::BatchInfo;
-use crate::event::ReceiverInfo;
+use crate::event::{PaceInfo, ReceiverInfo};
 
 /// How a context is doing. All counts are since its start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Status {
     pub completed_batches: u64,
     /// Batches that failed.
     pub failed_batches: u64,
+    /// How batches are formed, where they follow a latency target.
+    pub pace: Option<PaceInfo>,
     /// Ticks that formed no batch of their own, because too many batches waited.
     pub merged_ticks: u64,
     /// Records that inputs took in.

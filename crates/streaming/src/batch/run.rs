@@ -9,7 +9,7 @@ use waterclock_base::{BatchInfo, BatchTime, Error, Event, FailurePolicy, OutputI
 use waterclock_engine::noting;
 
 use super::scheduler::{Schedule, Turn};
-use super::{Keeper, Waiters};
+use super::{Keeper, Pacer, Waiters};
 use crate::checkpoint::Ticket;
 use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Prepared, Settled, Source};
 use crate::job::{Job, call};
@@ -64,6 +64,8 @@ pub(crate) struct Runner {
     changed: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
     keeper: Option<Keeper>,
+    /// Where batches follow a latency target.
+    pacer: Option<Arc<Pacer>>,
     stop: OnStop,
 }
 
@@ -74,6 +76,7 @@ impl Runner {
         waiters: Arc<Waiters>,
         zero: BatchTime,
         keeper: Option<Keeper>,
+        pacer: Option<Arc<Pacer>>,
         stop: impl Fn() + Send + Sync + 'static,
     ) -> Arc<Self> {
         let nodes = graph.reachable();
@@ -98,6 +101,7 @@ impl Runner {
             changed: Condvar::new(),
             threads: Mutex::default(),
             keeper,
+            pacer,
             stop: Box::new(stop),
         });
         for number in 0..threads {
@@ -256,6 +260,7 @@ impl Runner {
             batch.errors.extend(self.complete(t).err());
         }
         self.publish(t, &mut batch);
+        let (records, started) = (batch.info.records(), batch.info.started_micros.unwrap_or(ended));
         let broken = self.write_down(t, &batch).map_err(|error| batch.errors.push(error)).is_err();
         let how = if batch.errors.is_empty() { Settled::Committed } else { Settled::Skipped };
         let stops = broken || !batch.errors.is_empty() && self.graph.on_failure() == FailurePolicy::Stop;
@@ -289,6 +294,9 @@ impl Runner {
         }
         if self.keeper.is_none() && !stops {
             self.acknowledge(t);
+        }
+        if let Some(pacer) = &self.pacer {
+            pacer.ended(records, self.now() - started);
         }
         self.waiters.finished(t);
         if stops {

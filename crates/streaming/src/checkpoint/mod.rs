@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use waterclock_base::world::{DiskFile, JoinHandle, World, at_point, lock, random_seed, spawn};
 use waterclock_base::{BatchTime, Error, Result, Settings};
 
-pub(crate) use decide::{Decision, missed};
+pub(crate) use decide::{Decision, missed, missed_at};
 pub(crate) use facts::Facts;
 pub(crate) use log::Ticket;
 #[cfg(not(feature = "planted-faults"))]

@@ -32,6 +32,7 @@ pub struct Builder {
     settings: Settings,
     world: World,
     parallelism: Option<usize>,
+    interval: Option<Duration>,
     executor: Option<Arc<dyn Executor>>,
     printer: Printer,
     /// Whether it goes on from the checkpoint that it finds.
@@ -46,6 +47,7 @@ impl Builder {
             settings,
             world: World::real(),
             parallelism: None,
+            interval: None,
             executor: None,
             printer: Arc::new(Mutex::new(std::io::stdout())),
             resumes: false,
@@ -66,9 +68,36 @@ impl Builder {
         self
     }
 
-    /// The batch interval: whole milliseconds, from 1 (default 1 s).
+    /// The batch interval: whole milliseconds, from 1 (default 1 s). With a [latency target](Self::latency) the step of
+    /// the grid that batches end on.
     pub fn batch_interval(mut self, interval: Duration) -> Self {
-        self.settings.batch_interval = interval;
+        self.interval = Some(interval);
+        self
+    }
+
+    /// How long records may take from being received to being through the outputs, in place of a fixed batch interval.
+    ///
+    /// Batches then follow the load: while there is time, one spans up to half the target; when they take longer, the
+    /// next one begins as soon as the one before is over. So 99 of 100 records are in time as long as that can be.
+    /// When more comes in than can be processed, receivers are held back and sources of ranges give less, so that what
+    /// was taken in is still in time, and listeners see [`Event::PaceChanged`](waterclock_base::Event); what costs so
+    /// much for each batch that the target can't be met is done in larger batches, late.
+    ///
+    /// Batches end on a grid whose step is about a twentieth of the target: 1, 2 or 5 times a power of ten milliseconds,
+    /// or [`batch_interval`](Self::batch_interval) where that is given. Windows and slides are multiples of it. No batch
+    /// crosses the begin or end of a window whose slide is longer than the step, so these have the same records
+    /// whatever the pace; a window that slides with each batch consists of whole batches. Under overload what waits
+    /// belongs to the batch that takes it. What a batch covers is in its log, so that it is redone as it was.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waterclock_streaming::StreamingContext;
+    /// let ssc = StreamingContext::builder("soon").latency(Duration::from_millis(100)).build()?;
+    /// assert_eq!(ssc.settings().batch_interval, Duration::from_millis(5));
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    pub fn latency(mut self, target: Duration) -> Self {
+        self.settings.latency = Some(target);
         self
     }
 
@@ -185,8 +214,10 @@ impl Builder {
         self
     }
 
-    /// Whether receivers are slowed down to the speed of processing (default no), beginning with
-    /// `initial_rate` records a second where one is given.
+    /// Receivers, and sources of ranges such as Kafka, are slowed down to the speed of processing (default no),
+    /// beginning with `initial_rate` records a second: of each receiver, and of each stream of ranges. Where none is
+    /// given they begin with [`receiver_max_rate`](Self::receiver_max_rate), or 10,000 where there is none either;
+    /// infinity lets the first batch have everything, as in Spark.
     pub fn backpressure(mut self, initial_rate: Option<f64>) -> Self {
         self.settings.backpressure = true;
         self.settings.backpressure_initial_rate = initial_rate;
@@ -293,6 +324,8 @@ impl Builder {
     /// the checkpoint directory can't be made.
     pub fn build(mut self) -> Result<StreamingContext> {
         self.settings.default_parallelism = self.parallelism.unwrap_or(self.settings.threads);
+        let step = self.settings.latency.map(grid_step);
+        self.settings.batch_interval = self.interval.or(step).unwrap_or(self.settings.batch_interval);
         check(&self.settings)?;
         let checkpoint = match &self.settings.checkpoint_dir {
             Some(dir) => Some(Checkpoint::open(&self.world, dir, &self.settings)?),
@@ -322,6 +355,13 @@ impl Builder {
 
 fn check(settings: &Settings) -> Result<()> {
     millis("batch_interval", settings.batch_interval)?;
+    if let Some(target) = settings.latency {
+        let (target, step) = (millis("latency", target)?, settings.batch_interval);
+        if target < step * 2 {
+            let why = format!("{target:?} is less than two steps of {step:?}, in which no batch can be over");
+            return Err(Error::Setting { setting: "latency", why });
+        }
+    }
     millis("block_interval", settings.block_interval)?;
     millis("file_min_remember", settings.file_min_remember)?;
     at_least_one("threads", settings.threads)?;
@@ -349,4 +389,13 @@ fn at_least_one(setting: &'static str, value: usize) -> Result<()> {
     } else {
         Err(Error::Setting { setting, why: "it is 0, and must be at least 1".into() })
     }
+}
+
+/// About a twentieth of a latency target, as a number of milliseconds that usual windows are multiples of.
+fn grid_step(target: Duration) -> Duration {
+    let most = (target.as_millis() / 20).max(1);
+    let tens = (0..10).map(|power| 10u128.pow(power));
+    let steps = tens.flat_map(|ten| [ten, 2 * ten, 5 * ten]);
+    let step = steps.take_while(|step| *step <= most).last().unwrap_or(1);
+    Duration::from_millis(u64::try_from(step).unwrap_or(u64::MAX))
 }

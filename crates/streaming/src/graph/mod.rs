@@ -23,7 +23,7 @@ pub(crate) use names::Names;
 pub(crate) use node::{AnyNode, Derive, Settled, StateKind, StreamCompute, StreamNode};
 pub(crate) use output::{JobCx, OutputJob, OutputNode, Prepared};
 pub(crate) use remember::lookbacks;
-pub(crate) use source::{Cut, SavedBatch, SavedInput, Source, stop_all};
+pub(crate) use source::{Cut, SavedBatch, SavedInput, Source, Waiting, stop_all};
 pub(crate) use state::{Restored, StreamState};
 
 use crate::block::ReceivedBytes;
@@ -147,6 +147,19 @@ impl Graph {
             Phase::Stopped => ("stopped", "make a new context"),
         };
         Err(Error::Lifecycle { call, state, hint })
+    }
+
+    /// Between which times windows begin and end that slide in more than a step: a batch that crossed a multiple of
+    /// one of these would be in two windows at once. Windows that slide with each batch have whole batches.
+    pub(crate) fn boundaries(&self) -> Vec<Duration> {
+        let step = self.settings.batch_interval;
+        let nodes = self.reachable();
+        let sliding = nodes.iter().filter(|node| node.slide() > step);
+        let mut boundaries: Vec<Duration> =
+            sliding.map(|node| common_divisor(node.slide(), node.info().looks_back)).collect();
+        boundaries.sort();
+        boundaries.dedup();
+        boundaries
     }
 
     /// Adds a source.
@@ -276,4 +289,13 @@ impl Graph {
     fn has_checkpoint_dir(&self) -> bool {
         self.state().checkpoint.is_some()
     }
+}
+
+/// The greatest duration of which both are multiples.
+fn common_divisor(a: Duration, b: Duration) -> Duration {
+    let (mut a, mut b) = (a.as_millis(), b.as_millis());
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    Duration::from_millis(u64::try_from(a).unwrap_or(u64::MAX))
 }

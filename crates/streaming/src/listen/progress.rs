@@ -26,6 +26,7 @@ impl Progress {
                 status.running_batches += 1;
             }
             Event::BatchCompleted(batch) => note_completed(&mut status, batch),
+            Event::PaceChanged(pace) => status.pace = Some(pace.clone()),
             Event::TicksMerged { .. } => status.merged_ticks += 1,
             Event::RecordsDropped { records, .. } => status.dropped_records += records,
             Event::StreamingStarted { .. }

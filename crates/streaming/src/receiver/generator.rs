@@ -37,7 +37,8 @@ impl CutRule {
             return Err(Error::Setting { setting: "block_interval", why: "it must be positive".into() });
         }
         let micros = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        let batch = micros(settings.batch_interval);
+        // What a batch spans, at most while it is in time.
+        let batch = micros(settings.latency.map_or(settings.batch_interval, |target| target / 2));
         let partitions = i64::try_from(settings.default_parallelism).unwrap_or(i64::MAX).max(1);
         let after = micros(settings.block_interval).min(batch / partitions).max(1);
         Ok(CutRule {

@@ -220,7 +220,7 @@ impl<T: Record> ReceiverControl for ReceiverSupervisor<T> {
     }
 
     fn seal_and_allocate(&self, time: BatchTime) -> InputInfo {
-        self.intake().seal_and_allocate(time).0
+        self.intake().seal_and_allocate(time, None).0
     }
 
     fn forget(&self, before: BatchTime) {
