@@ -37,6 +37,9 @@ pub struct Settings {
     pub max_waiting_batches: usize,
     /// Bytes for received, shuffled, cached and state data together (default: half of the machine's).
     pub memory_budget: u64,
+    /// Bytes of received blocks that may wait on disk when memory is short, before receivers are held back
+    /// (default: as much as `memory_budget`).
+    pub received_on_disk: Option<u64>,
     /// Where blocks that do not fit in memory go (default: the system's temporary directory).
     pub spill_dir: PathBuf,
     /// Where everything is kept that a restart needs (default: nothing is kept).
@@ -101,6 +104,7 @@ impl Default for Settings {
             on_failure: None,
             max_waiting_batches: 100,
             memory_budget: crate::world::memory_bytes() / 2,
+            received_on_disk: None,
             spill_dir: std::env::temp_dir(),
             checkpoint_dir: None,
             durability: Durability::Synced,

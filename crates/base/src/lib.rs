@@ -41,7 +41,7 @@ pub use event::{BatchInfo, Event, InputInfo, Listener, OutputInfo, PaceInfo, Rec
 pub use ids::{Attempt, BlockId, JobId, OutputId, PartitionIndex, RddId, StageId, StreamId, TaskId};
 pub use key_group::{KEY_HASH_VERSION, group_of_hash, key_group, key_hash, partition_of_group};
 pub use schema::{Schema, SchemaChange, SchemaField, SchemaMismatch, SchemaVariant, read_as};
-pub use status::Status;
+pub use status::{MemoryStatus, Status};
 pub use text::{
     Lent, LinesOfBytes, Text, Words, for_each_line, for_each_word, for_each_word_text, lines_of_bytes,
 };

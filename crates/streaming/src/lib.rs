@@ -31,7 +31,7 @@ mod context; // what a program holds
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use block::{Lines, ReceivedBlock, ReceivedBytes, Records, gather};
+pub use block::{BlockRecords, Lines, ReceivedBlock, ReceivedBytes, Records, gather};
 pub use context::{Builder, ContextState, Stop, StreamingContext};
 pub use dstream::{
     BatchMark, BatchSink, Collected, DStream, MapWithState, OnBadRecord, Output, Rejected, SinkClass, State,

@@ -1,5 +1,6 @@
 //! Batches: when one is cut, and what becomes of it.
 
+mod account; // what state takes of the memory
 mod generator; // the tick
 mod keeper; // what writes batches down
 mod pace; // when a batch is cut under a latency target: pure

@@ -8,6 +8,7 @@ use waterclock_base::world::{JoinHandle, at_point, lock, spawn};
 use waterclock_base::{BatchInfo, BatchTime, Error, Event, FailurePolicy, OutputInfo, Result};
 use waterclock_engine::noting;
 
+use super::account::StateAccount;
 use super::scheduler::{Schedule, Turn};
 use super::{Keeper, Pacer, Waiters};
 use crate::checkpoint::Ticket;
@@ -60,6 +61,7 @@ pub(crate) struct Runner {
     nodes: Vec<Arc<dyn AnyNode>>,
     /// Inputs that no output reads: what they take in is let go with each batch.
     unread: Vec<Arc<dyn Source>>,
+    account: StateAccount,
     state: Mutex<State>,
     changed: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -81,6 +83,7 @@ impl Runner {
     ) -> Arc<Self> {
         let nodes = graph.reachable();
         let unread = graph.unread_sources();
+        let account = StateAccount::new(&graph, &nodes);
         let has_state = nodes.iter().any(|node| node.info().state.is_some());
         let state = State {
             schedule: Schedule::new(!has_state),
@@ -97,6 +100,7 @@ impl Runner {
             zero,
             nodes,
             unread,
+            account,
             state: Mutex::new(state),
             changed: Condvar::new(),
             threads: Mutex::default(),
@@ -275,7 +279,10 @@ impl Runner {
             }
             node.forget(t, self.graph.settings.unpersist);
         }
+        self.account.settled(ended);
         self.unread.iter().for_each(|source| source.forget(t));
+        // Others may have left room.
+        self.graph.received.wake();
         if self.graph.settings.backpressure {
             self.graph.sources().iter().for_each(|source| source.batch_completed(&info));
         }

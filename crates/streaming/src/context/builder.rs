@@ -152,8 +152,21 @@ impl Builder {
     }
 
     /// Bytes for received, shuffled, cached and state data together (default: half of the machine's).
+    ///
+    /// Each may take up to half of them as long as the whole is not used up. Beyond that, shuffled and cached data go to
+    /// disk; received blocks too, up to [`received_on_disk`](Self::received_on_disk), then receivers are held back;
+    /// nothing is dropped. State stays in memory: where it takes more than its half, listeners are warned and the others
+    /// get less, but receivers always an eighth of the budget, so that the program goes on.
+    /// [`Status::memory`](waterclock_base::Status) says who has how much.
     pub fn memory_budget(mut self, bytes: u64) -> Self {
         self.settings.memory_budget = bytes;
+        self
+    }
+
+    /// Bytes of received blocks that may wait on disk when memory is short, before receivers are held back (default: as
+    /// much as [`memory_budget`](Self::memory_budget)). With 0 they are held back at once.
+    pub fn received_on_disk(mut self, bytes: u64) -> Self {
+        self.settings.received_on_disk = Some(bytes);
         self
     }
 

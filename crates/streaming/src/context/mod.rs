@@ -153,7 +153,8 @@ impl StreamingContext {
         let (settings, memory) = (self.settings(), self.engine().memory());
         status.app_name = settings.app_name.clone();
         status.batch_interval_ms = u64::try_from(settings.batch_interval.as_millis()).unwrap_or(u64::MAX);
-        status.memory_used = memory.used() + self.inner.graph.received.used();
+        status.memory_used = memory.used();
+        status.memory = self.inner.graph.memory_status();
         status.spilled_bytes = memory.spilled();
         status
     }

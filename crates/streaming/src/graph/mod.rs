@@ -15,8 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Data, Error, FailurePolicy, OutputId, Result, Settings, StreamId};
-use waterclock_engine::Engine;
+use waterclock_base::{
+    BatchTime, Data, Error, FailurePolicy, MemoryStatus, OutputId, Result, Settings, StreamId,
+};
+use waterclock_engine::{Engine, Share};
 
 pub(crate) use cx::BatchCx;
 pub(crate) use names::Names;
@@ -89,8 +91,8 @@ impl Graph {
             resumes: false,
             zero: None,
         };
-        // As every other use of memory, they may take half of the budget.
-        let received = ReceivedBytes::new(settings.memory_budget / 2, engine.world().clock.clone());
+        let on_disk = settings.received_on_disk.unwrap_or(settings.memory_budget);
+        let received = ReceivedBytes::sharing(engine.memory(), on_disk, engine.world().clock.clone());
         Arc::new(Graph { settings, engine, bus, printer, received, state: Mutex::new(state) })
     }
 
@@ -147,6 +149,20 @@ impl Graph {
             Phase::Stopped => ("stopped", "make a new context"),
         };
         Err(Error::Lifecycle { call, state, hint })
+    }
+
+    /// Who has how much of the memory.
+    pub(crate) fn memory_status(&self) -> MemoryStatus {
+        let memory = self.engine.memory();
+        let mut status = MemoryStatus::default();
+        status.budget = memory.budget();
+        status.received = memory.used_by(Share::Received);
+        status.shuffled = memory.used_by(Share::Shuffled);
+        status.cached = memory.used_by(Share::Cached);
+        status.state = memory.used_by(Share::State);
+        status.on_disk = memory.on_disk();
+        status.state_over_limit = status.state > memory.share();
+        status
     }
 
     /// Between which times windows begin and end that slide in more than a step: a batch that crossed a multiple of

@@ -23,6 +23,12 @@ pub(crate) trait StreamState: Send + Sync {
     /// Old datasets were let go of, and with them perhaps the last reader of an old version.
     fn forget(&self);
 
+    /// Keys that it has, about.
+    fn keys(&self) -> u64;
+
+    /// Bytes that it takes in memory, about.
+    fn bytes(&self) -> u64;
+
     /// What it is made of.
     fn schema(&self, name: &str) -> StateSchema;
 

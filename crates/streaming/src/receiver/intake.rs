@@ -86,6 +86,7 @@ impl<T: Record> Inner<T> {
                 ticket = Some(log.append(&mut block)?);
             }
             self.counts.blocks += 1;
+            block.make_room();
             self.queue.add(block);
         }
         Ok(ticket)
@@ -455,7 +456,7 @@ mod tests {
 
     fn batch<T: Record>(intake: &Intake<T>, time: i64) -> Vec<T> {
         let blocks = intake.blocks_at(at(time)).unwrap();
-        blocks.iter().flat_map(|block| block.records().to_vec()).collect()
+        blocks.iter().flat_map(|block| block.records().unwrap().to_vec()).collect()
     }
 
     /// T-176: the records of a batch are counted, by whatever way they came.

@@ -112,7 +112,7 @@ pub trait ReceiverControl: Send + Sync {
 /// input.stop(true);
 /// let time = BatchTime::from_millis(1000);
 /// assert_eq!(input.seal_and_allocate(time).records, 3);
-/// assert_eq!(input.blocks_at(time).unwrap()[0].records().to_vec(), [1, 2, 3]);
+/// assert_eq!(input.blocks_at(time).unwrap()[0].records()?.to_vec(), [1, 2, 3]);
 /// # Ok::<(), waterclock_base::Error>(())
 /// ```
 pub struct ReceiverSupervisor<T> {

@@ -217,7 +217,7 @@ struct Blocks<T> {
 impl<T: Record> Compute<T> for Blocks<T> {
     fn compute(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
         for block in self.partitions.get(partition).into_iter().flatten() {
-            match block.records() {
+            match &*block.records()? {
                 Records::Lines(lines) => lines.hand(cx, out)?,
                 Records::Owned(records) => {
                     // A block is bounded, so that looking once at whether the job was called off is enough.

@@ -6,10 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Key, Record, Result};
+use waterclock_base::{BatchTime, Key, Record, Result, encode};
 use waterclock_engine::Step;
 
 use super::Rows;
+
+/// Rows of a partition that are looked at to estimate its bytes.
+const SAMPLE: usize = 16;
+/// Bytes that the index takes for a row, about.
+const INDEX_BYTES: usize = 6;
 
 /// A value and when its key was last touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +123,35 @@ impl<K: Key, S: Record> StateStore<K, S> {
 
     pub(crate) fn partitions(&self) -> usize {
         self.partitions.len()
+    }
+
+    /// Keys of the oldest version that is still kept.
+    pub(crate) fn keys(&self) -> u64 {
+        let of = |partition: &Partition<K, S>| {
+            partition.base.read().unwrap_or_else(PoisonError::into_inner).rows.len() as u64
+        };
+        self.partitions.iter().map(of).sum()
+    }
+
+    /// Bytes of the committed state in memory, about: what rows take in the table, and what a sample of them says of
+    /// the heap.
+    pub(crate) fn bytes(&self) -> u64 {
+        let of = |partition: &Partition<K, S>| {
+            let base = partition.base.read().unwrap_or_else(PoisonError::into_inner);
+            let places = base.rows.places();
+            let step = (places / SAMPLE).max(1);
+            let rows = (0..places).step_by(step).filter_map(|at| base.rows.row(u32::try_from(at).ok()?));
+            let (mut sampled, mut encoded) = (0, Vec::new());
+            for (key, entry) in rows {
+                // What can't be encoded counts as nothing: this is an estimate.
+                encode(&(key, &entry.state), &mut encoded).unwrap_or_default();
+                sampled += 1;
+            }
+            // How much of a row is on the heap can't be seen from outside; its bytes are a fair guess.
+            let heap = if sampled > 0 { encoded.len() * base.rows.len() / sampled } else { 0 };
+            places * (size_of::<Option<(K, Entry<S>)>>() + INDEX_BYTES) + heap
+        };
+        self.partitions.iter().map(of).sum::<usize>() as u64
     }
 
     pub(crate) fn seed(&self) -> u64 {

@@ -204,6 +204,14 @@ impl<K: Key, S: Record, M: Data> StreamState for StateStream<K, S, M> {
         self.versions.forget();
     }
 
+    fn keys(&self) -> u64 {
+        self.versions.store().keys()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.versions.store().bytes()
+    }
+
     fn schema(&self, name: &str) -> StateSchema {
         let version = self.version.get().copied().unwrap_or_default();
         let versioned = |schema| match schema {
