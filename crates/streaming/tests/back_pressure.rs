@@ -169,8 +169,8 @@ fn asked_for(builder: Builder, speed: u64, batches: u64) -> Vec<Option<u64>> {
     asked
 }
 
-/// T-393 (in virtual time): the first batch is bounded, the next ones follow the speed of processing, however much there
-/// is. T-238, T-239: for sources of ranges.
+/// T-393 (in virtual time): the first batch is bounded, the next ones follow the speed of processing, however much
+/// there is. T-238, T-239: for sources of ranges.
 #[test]
 fn ranges_follow_the_speed_of_processing() {
     let fast = asked_for(builder().backpressure(None), 40_000, 4);

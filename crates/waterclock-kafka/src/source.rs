@@ -103,8 +103,8 @@ impl KafkaSource {
         self
     }
 
-    /// At most this many offsets a second of each partition, from the first batch on. Back-pressure and a latency target
-    /// of the context can ask for less: that is shared by what the partitions have waiting.
+    /// At most this many offsets a second of each partition, from the first batch on. Back-pressure and a latency
+    /// target of the context can ask for less: that is shared by what the partitions have waiting.
     #[must_use]
     pub fn max_rate_per_partition(mut self, records_per_second: u64) -> Self {
         self.wishes.rates.per_partition = Some(records_per_second);

@@ -10,13 +10,13 @@ use super::waiters::Waiters;
 
 /// How many bytes of received records all receivers of a context may hold in memory together.
 ///
-/// A byte counts from the moment its record is stored until the block that holds it goes to disk or is dropped: when its
-/// batch is forgotten and no task reads it any more. At the limit receivers are held back: their `store`
+/// A byte counts from the moment its record is stored until the block that holds it goes to disk or is dropped: when
+/// its batch is forgotten and no task reads it any more. At the limit receivers are held back: their `store`
 /// waits. One `store` that was let in may exceed the limit by its own size, so that no record is too
 /// large for ever.
 ///
-/// In a context they are a share of [`Memory`]: what state and other data take leaves less for them, but not less than a
-/// quarter of their share, so that something always comes in.
+/// In a context they are a share of [`Memory`]: what state and other data take leaves less for them, but not less than
+/// a quarter of their share, so that something always comes in.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -83,11 +83,11 @@ impl Builder {
     /// was taken in is still in time, and listeners see [`Event::PaceChanged`](waterclock_base::Event); what costs so
     /// much for each batch that the target can't be met is done in larger batches, late.
     ///
-    /// Batches end on a grid whose step is about a twentieth of the target: 1, 2 or 5 times a power of ten milliseconds,
-    /// or [`batch_interval`](Self::batch_interval) where that is given. Windows and slides are multiples of it. No batch
-    /// crosses the begin or end of a window whose slide is longer than the step, so these have the same records
-    /// whatever the pace; a window that slides with each batch consists of whole batches. Under overload what waits
-    /// belongs to the batch that takes it. What a batch covers is in its log, so that it is redone as it was.
+    /// Batches end on a grid whose step is about a twentieth of the target: 1, 2 or 5 times a power of ten
+    /// milliseconds, or [`batch_interval`](Self::batch_interval) where that is given. Windows and slides are multiples
+    /// of it. No batch crosses the begin or end of a window whose slide is longer than the step, so these have the same
+    /// records whatever the pace; a window that slides with each batch consists of whole batches. Under overload what
+    /// waits belongs to the batch that takes it. What a batch covers is in its log, so that it is redone as it was.
     ///
     /// ```
     /// use std::time::Duration;
@@ -153,10 +153,10 @@ impl Builder {
 
     /// Bytes for received, shuffled, cached and state data together (default: half of the machine's).
     ///
-    /// Each may take up to half of them as long as the whole is not used up. Beyond that, shuffled and cached data go to
-    /// disk; received blocks too, up to [`received_on_disk`](Self::received_on_disk), then receivers are held back;
-    /// nothing is dropped. State stays in memory: where it takes more than its half, listeners are warned and the others
-    /// get less, but receivers always an eighth of the budget, so that the program goes on.
+    /// Each may take up to half of them as long as the whole is not used up. Beyond that, shuffled and cached data go
+    /// to disk; received blocks too, up to [`received_on_disk`](Self::received_on_disk), then receivers are held back;
+    /// nothing is dropped. State stays in memory: where it takes more than its half, listeners are warned and the
+    /// others get less, but receivers always an eighth of the budget, so that the program goes on.
     /// [`Status::memory`](waterclock_base::Status) says who has how much.
     pub fn memory_budget(mut self, bytes: u64) -> Self {
         self.settings.memory_budget = bytes;

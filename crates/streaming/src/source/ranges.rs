@@ -50,12 +50,10 @@ pub trait RangeSource<T: Data>: Send + Sync + 'static {
     /// one begins where this one should have.
     fn next(&self, before: Option<&Self::Range>, interval: BatchInterval) -> Result<Self::Range, BoxError>;
 
-    /// The same with at most so many records, as far as the source can tell: those that wait longest, or a share of each
-    /// partition. It is called in place of `next` where back-pressure or a latency target asks for that. A source that
-    /// does not have this method gives what there is.
-    ///
-    /// Not called with the rest of what it left out: the next call says again how much may be read. A source with many
-    /// partitions should let each read a little now and then, so that none stands still for ever.
+    /// The same with at most so many records, as far as the source can tell: those that wait longest, or a share of
+    /// each partition, so that none stands still for ever. It is called in place of `next` where back-pressure or a
+    /// latency target asks for that; what it leaves out is for the next call. A source that does not have this method
+    /// gives what there is.
     ///
     /// # Errors
     /// As [`next`](Self::next).

@@ -148,7 +148,7 @@ impl<K: Key, S: Record> StateStore<K, S> {
                 sampled += 1;
             }
             // How much of a row is on the heap can't be seen from outside; its bytes are a fair guess.
-            let heap = if sampled > 0 { encoded.len() * base.rows.len() / sampled } else { 0 };
+            let heap = (encoded.len() * base.rows.len()).checked_div(sampled).unwrap_or_default();
             places * (size_of::<Option<(K, Entry<S>)>>() + INDEX_BYTES) + heap
         };
         self.partitions.iter().map(of).sum::<usize>() as u64

@@ -148,7 +148,7 @@ fn the_target_is_met_up_to_a_high_load() {
         let mut rig = Rig::new(FAST);
         rig.run(10_000, load * 1e6, true);
         assert!(rig.in_time(2000) > 0.99, "{load}: {}", rig.in_time(2000));
-        assert_eq!(rig.pace.is_overloaded(), false);
+        assert!(!rig.pace.is_overloaded());
     }
 }
 
