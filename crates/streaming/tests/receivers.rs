@@ -205,7 +205,7 @@ fn notes_are_shown_with_the_batch() {
 /// T-151: an input that nothing reads is let go with each batch and disturbs no clean-up.
 #[test]
 fn an_unread_input_is_let_go() {
-    let (ssc, clock) = manual(builder().memory_budget(2000)).unwrap();
+    let (ssc, clock) = manual(builder().memory_budget(2000).received_on_disk(0)).unwrap();
     let stored = Arc::new(AtomicUsize::new(0));
     let storing = stored.clone();
     let unread = ssc.receiver_stream(move |out| {
