@@ -9,8 +9,11 @@ use std::time::Duration;
 pub struct Settings {
     /// The program's name, in logs and on the page.
     pub app_name: String,
-    /// The batch interval.
+    /// The batch interval; with a latency target the step of the grid that batches end on.
     pub batch_interval: Duration,
+    /// How long a record may take from being received to being through its outputs (default: batches have a fixed
+    /// interval, and take what it takes).
+    pub latency: Option<Duration>,
     /// Worker threads (default: the machine's cores).
     pub threads: usize,
     /// Partitions of a dataset where none are given (default: `threads`).
@@ -36,6 +39,9 @@ pub struct Settings {
     pub max_waiting_batches: usize,
     /// Bytes for received, shuffled, cached and state data together (default: half of the machine's).
     pub memory_budget: u64,
+    /// Bytes of received blocks that may wait on disk when memory is short, before receivers are held back
+    /// (default: as much as `memory_budget`).
+    pub received_on_disk: Option<u64>,
     /// Where blocks that do not fit in memory go (default: the system's temporary directory).
     pub spill_dir: PathBuf,
     /// Where everything is kept that a restart needs (default: nothing is kept).
@@ -63,9 +69,10 @@ pub struct Settings {
     pub block_interval: Duration,
     /// Records a second that one receiver may take in (default: no limit).
     pub receiver_max_rate: Option<f64>,
-    /// Whether the rate of receivers follows the speed of processing (default no).
+    /// Whether the rate of receivers and of sources of ranges follows the speed of processing (default no).
     pub backpressure: bool,
-    /// Records a second before the first estimate (default: `receiver_max_rate`).
+    /// Records a second before the first estimate (default: `receiver_max_rate`, and 10,000 where there is none;
+    /// infinity for no limit).
     pub backpressure_initial_rate: Option<f64>,
     /// How back-pressure reacts to what batches tell.
     pub backpressure_pid: BackpressurePid,
@@ -93,6 +100,7 @@ impl Default for Settings {
         Settings {
             app_name: "waterclock".into(),
             batch_interval: Duration::from_secs(1),
+            latency: None,
             threads,
             default_parallelism: threads,
             key_groups: 1024,
@@ -105,6 +113,7 @@ impl Default for Settings {
             on_failure: None,
             max_waiting_batches: 100,
             memory_budget: crate::world::memory_bytes() / 2,
+            received_on_disk: None,
             spill_dir: std::env::temp_dir(),
             checkpoint_dir: None,
             durability: Durability::Synced,

@@ -67,6 +67,8 @@ pub enum Event {
         /// Batches that waited.
         waiting: usize,
     },
+    /// With a latency target: the span of batches changed, or whether the target can be met.
+    PaceChanged(PaceInfo),
     /// Records were dropped by a documented rule.
     RecordsDropped {
         /// The stream that dropped them.
@@ -81,6 +83,24 @@ pub enum Event {
         /// The text.
         text: String,
     },
+}
+
+/// How batches are formed that follow a latency target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaceInfo {
+    /// The batch that was formed last.
+    pub time: BatchTime,
+    /// The target, in milliseconds.
+    pub target_ms: u64,
+    /// What a batch spans when the one before is over in time, in milliseconds.
+    pub span_ms: u64,
+    /// Records that a batch takes at most, over all inputs.
+    pub most_records: u64,
+    /// Records that the last batch left to later ones.
+    pub left_records: u64,
+    /// Whether more comes in than can be processed in time: inputs are held back, and what waits is taken in
+    /// parts.
+    pub overloaded: bool,
 }
 
 /// A receiver as events show it.

@@ -41,15 +41,15 @@ pub use data::{Data, Key, Record};
 pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError};
 pub use event::{
     BatchInfo, BatchOrigin, BatchPhases, CheckpointInfo, Event, InputInfo, JobInfo, JobOwner, Listener,
-    OperatorTime, OutputInfo, ReceiverInfo, RecoveryInfo, Site, StageInfo, StateInfo, TaskInfo,
+    OperatorTime, OutputInfo, PaceInfo, ReceiverInfo, RecoveryInfo, Site, StageInfo, StateInfo, TaskInfo,
 };
 pub use ids::{Attempt, BlockId, JobId, OutputId, PartitionIndex, RddId, StageId, StreamId, TaskId};
 pub use key_group::{KEY_HASH_VERSION, group_of_hash, key_group, key_hash, partition_of_group};
 pub use schema::{Schema, SchemaChange, SchemaField, SchemaMismatch, SchemaVariant, read_as};
 pub use status::{
-    BatchStatus, ChartPoint, CheckpointStatus, GraphStatus, Health, InputStatus, JobStatus, Notice,
-    OperatorStatus, OutputStatus, ShownResult, Spread, StageStatus, StateStatus, Status, StreamStatus,
-    Watched, Watcher,
+    BatchStatus, ChartPoint, CheckpointStatus, GraphStatus, Health, InputStatus, JobStatus, MemoryStatus,
+    Notice, OperatorStatus, OutputStatus, ShownResult, Spread, StageStatus, StateStatus, Status,
+    StreamStatus, Watched, Watcher,
 };
 pub use text::{
     Lent, LinesOfBytes, Text, Words, for_each_line, for_each_word, for_each_word_text, lines_of_bytes,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{BatchInfo, CheckpointInfo, ReceiverInfo, RecoveryInfo};
+use crate::event::{BatchInfo, CheckpointInfo, PaceInfo, ReceiverInfo, RecoveryInfo};
 
 pub use batch::{BatchStatus, JobStatus, StageStatus};
 pub use parts::{GraphStatus, InputStatus, OperatorStatus, OutputStatus, StateStatus, StreamStatus};
@@ -41,6 +41,8 @@ pub struct Status {
     pub completed_batches: u64,
     /// Batches that failed.
     pub failed_batches: u64,
+    /// How batches are formed, where they follow a latency target.
+    pub pace: Option<PaceInfo>,
     /// Ticks that formed no batch of their own, because too many batches waited.
     pub merged_ticks: u64,
     /// Records that inputs took in.
@@ -53,10 +55,12 @@ pub struct Status {
     pub dropped_records: u64,
     /// Events that listeners were not told, because they were too slow.
     pub dropped_events: u64,
-    /// Bytes of received, cached and spilled data held in memory.
+    /// Bytes of received, shuffled, cached and state data held in memory.
     pub memory_used: u64,
     /// Bytes that may be held so.
     pub memory_budget: u64,
+    /// Who has how much of it.
+    pub memory: MemoryStatus,
     /// Bytes that were moved to disk, because memory was short.
     pub spilled_bytes: u64,
     /// How long batches waited for their turn.
@@ -137,4 +141,24 @@ pub struct Notice {
     pub at_micros: i64,
     /// What.
     pub text: String,
+}
+
+/// Who has how much of the memory budget, in bytes. Each may have half of it as long as the whole is not used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MemoryStatus {
+    /// All that may be used.
+    pub budget: u64,
+    /// Blocks that receivers took in.
+    pub received: u64,
+    /// Buckets between stages.
+    pub shuffled: u64,
+    /// Persisted datasets.
+    pub cached: u64,
+    /// Keyed state, about.
+    pub state: u64,
+    /// What is on disk now, because memory was short.
+    pub on_disk: u64,
+    /// Whether state alone has more than its half.
+    pub state_over_limit: bool,
 }

@@ -38,7 +38,7 @@ mod task; // the work on one partition
 mod context; // the engine
 mod shared; // values for all tasks
 
-pub use block::{Held, Memory, Reservation, Share, StorageLevel};
+pub use block::{Held, Memory, Reservation, Share, SpillFile, StorageLevel};
 pub use chunk::{CHUNK, Collect, Emit, Halt, Sink, Step, lend_all, push_all};
 pub use context::Engine;
 pub use executor::{Executor, Report, Submission};

@@ -31,7 +31,7 @@ mod context; // what a program holds
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use block::{Lines, ReceivedBlock, ReceivedBytes, Records, gather};
+pub use block::{BlockRecords, Lines, ReceivedBlock, ReceivedBytes, Records, gather};
 pub use checkpoint::{
     Copied, FileState, InspectedAccumulator, InspectedBatch, InspectedBlock, InspectedContent, InspectedFile,
     InspectedFound, InspectedInput, InspectedOffsets, InspectedRange, InspectedSource, InspectedState,

@@ -1,18 +1,21 @@
 //! Goal: with back-pressure, receivers follow the speed at which batches are processed; without, nothing holds
 //! them.
-//! Method: real time, as it is the speed that counts; jobs that are fast or slow by design.
+//! Method: real time for receivers, as it is the speed that counts, with jobs that are fast or slow by design; virtual
+//! time for sources of ranges.
 
 #![allow(clippy::unwrap_used, reason = "tests, and what they share")]
 
 mod common;
 
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{eventually, pause};
-use waterclock_base::{BackpressurePid, Error};
-use waterclock_streaming::{Builder, DStream, PidEstimator, Stop, StreamingContext};
+use waterclock_base::world::{Clock, ManualClock, World, lock};
+use waterclock_base::{BackpressurePid, BatchInterval, BoxError, Error};
+use waterclock_streaming::{Builder, DStream, PidEstimator, RangeSource, Stop, StreamingContext};
 
 fn builder() -> Builder {
     StreamingContext::builder("back-pressure").batch_interval(Duration::from_millis(100)).threads(2)
@@ -109,4 +112,94 @@ fn the_maximum_is_never_exceeded() {
     let status = ssc.status();
     let seconds = status.completed_batches as f64 / 10.0;
     assert!((status.processed_records as f64) < 600.0 * (seconds + 0.5), "{status:?}");
+}
+
+/// A source with more records than can ever be read, which notes how many each batch was to read at most.
+struct Endless(Arc<Mutex<Vec<Option<u64>>>>);
+
+impl Endless {
+    fn take(&self, before: Option<&Range<u64>>, most: Option<u64>) -> Range<u64> {
+        lock(&self.0).push(most);
+        let from = before.map_or(0, |before| before.end);
+        from..from + most.unwrap_or(1_000_000)
+    }
+}
+
+impl RangeSource<u64> for Endless {
+    type Range = Range<u64>;
+
+    fn next(&self, before: Option<&Range<u64>>, _: BatchInterval) -> Result<Range<u64>, BoxError> {
+        Ok(self.take(before, None))
+    }
+
+    fn next_at_most(
+        &self,
+        before: Option<&Range<u64>>,
+        _: BatchInterval,
+        records: u64,
+    ) -> Result<Range<u64>, BoxError> {
+        Ok(self.take(before, Some(records)))
+    }
+
+    fn partitions(&self, _: &Range<u64>) -> usize {
+        2
+    }
+
+    fn records(&self, range: &Range<u64>) -> u64 {
+        range.end - range.start
+    }
+
+    fn describe(&self, range: &Range<u64>) -> String {
+        format!("{range:?}")
+    }
+
+    fn read(
+        &self,
+        range: &Range<u64>,
+        partition: usize,
+        out: &mut dyn FnMut(u64) -> Result<(), BoxError>,
+    ) -> Result<(), BoxError> {
+        range.clone().filter(|n| n % 2 == partition as u64).try_for_each(out)
+    }
+}
+
+/// What batches were to read of an endless source, where each takes a second of virtual time for so many records.
+fn asked_for(builder: Builder, speed: u64, batches: u64) -> Vec<Option<u64>> {
+    let clock = ManualClock::new();
+    let mut world = World::real();
+    world.clock = clock.clone();
+    let ssc = builder.batch_interval(Duration::from_secs(1)).world(world).build().unwrap();
+    let asked = Arc::<Mutex<_>>::default();
+    let (numbers, _) = ssc.range_stream("endless", Endless(asked.clone()));
+    let serving = clock.clone();
+    numbers.foreach_rdd(move |rdd, _| {
+        serving.advance(Duration::from_micros(rdd.count()? * 1_000_000 / speed));
+        Ok(())
+    });
+    ssc.start().unwrap();
+    for batch in 1..=batches {
+        let into = clock.now_micros() % 1_000_000;
+        clock.advance(Duration::from_micros(1_000_000 - into.unsigned_abs()));
+        eventually("a batch hangs", || ssc.status().completed_batches >= batch);
+    }
+    ssc.stop(Stop::Now).unwrap();
+    let mut asked = lock(&asked).clone();
+    asked.truncate(batches as usize);
+    asked
+}
+
+/// T-393 (in virtual time): the first batch is bounded, the next ones follow the speed of processing, however much
+/// there is. T-238, T-239: for sources of ranges.
+#[test]
+fn ranges_follow_the_speed_of_processing() {
+    let fast = asked_for(builder().backpressure(None), 40_000, 4);
+    assert_eq!(fast, [Some(10_000), Some(10_000), Some(40_000), Some(40_000)]);
+    let slow = asked_for(builder().backpressure(Some(500.0)), 700, 4);
+    assert_eq!(slow, [Some(500), Some(500), Some(700), Some(700)]);
+    // Never less than the least rate.
+    let least = asked_for(builder().backpressure(Some(50.0)), 60, 4);
+    assert_eq!(least[2..], [Some(100), Some(100)]);
+    let unbounded = asked_for(builder().backpressure(Some(f64::INFINITY)), 2_000_000, 3);
+    assert_eq!(unbounded, [None, None, Some(2_000_000)]);
+    assert_eq!(asked_for(builder(), 2_000_000, 2), [None, None]);
 }

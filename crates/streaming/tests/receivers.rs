@@ -205,7 +205,7 @@ fn notes_are_shown_with_the_batch() {
 /// T-151: an input that nothing reads is let go with each batch and disturbs no clean-up.
 #[test]
 fn an_unread_input_is_let_go() {
-    let (ssc, clock) = manual(builder().memory_budget(2000)).unwrap();
+    let (ssc, clock) = manual(builder().memory_budget(2000).received_on_disk(0)).unwrap();
     let stored = Arc::new(AtomicUsize::new(0));
     let storing = stored.clone();
     let unread = ssc.receiver_stream(move |out| {
@@ -230,7 +230,7 @@ fn an_unread_input_is_let_go() {
 /// Bad input: more than the memory budget holds. The receiver is held back, nothing is lost.
 #[test]
 fn a_receiver_is_held_back_by_the_memory_budget() {
-    let (ssc, clock) = manual(builder().memory_budget(100_000)).unwrap();
+    let (ssc, clock) = manual(builder().memory_budget(100_000).received_on_disk(0)).unwrap();
     let lines = ssc.receiver_stream(|out| {
         for n in 0..5000 {
             out.store_lines(&format!("line number {n:05} of a long text\n"))?;

@@ -129,7 +129,7 @@ impl Cutter {
         }
     }
 
-    /// What comes after `before`.
+    /// What comes after `before`, about `most` records where that is given.
     ///
     /// # Errors
     /// When the brokers don't answer, or a partition is not there that was; then nothing has changed.
@@ -138,6 +138,7 @@ impl Cutter {
         brokers: &Overview,
         before: Option<&OffsetRanges>,
         interval: BatchInterval,
+        most: Option<u64>,
     ) -> Result<OffsetRanges, KafkaError> {
         let mut known = lock(&self.known);
         let is_due = |looked: BatchTime| interval.to.since(looked) >= self.wishes.look_every;
@@ -150,7 +151,7 @@ impl Cutter {
         known.looked = if asked.is_err() { None } else { known.looked.or(Some(interval.to)) };
         let waiting = asked?;
         let counts: Vec<_> = waiting.iter().map(OffsetRange::count).collect();
-        let limits = self.wishes.rates.limit(&counts, interval.to.since(interval.from));
+        let limits = self.wishes.rates.limit(&counts, interval.to.since(interval.from), most);
         let limited = waiting.into_iter().zip(limits).map(|(range, limit)| match range.to < range.from {
             // A loss, which is for the batch to tell.
             true => range,

@@ -14,14 +14,17 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// How many offsets a batch over `interval` reads of partitions with so much waiting.
-    pub(crate) fn limit(&self, waiting: &[u64], interval: Duration) -> Vec<u64> {
+    /// How many offsets a batch over `interval` reads of partitions with so much waiting, at `most` all together where
+    /// that is given.
+    pub(crate) fn limit(&self, waiting: &[u64], interval: Duration, most: Option<u64>) -> Vec<u64> {
         let together: u64 = waiting.iter().sum();
         let limit = |&waiting: &u64| {
             let share = self.together.map(|rate| u128::from(rate) * u128::from(waiting));
             let share = share.map(|share| (share * interval.as_millis(), 1000 * u128::from(together.max(1))));
             let own = self.per_partition.map(|rate| (u128::from(rate) * interval.as_millis(), 1000));
-            let allowed = [share, own].into_iter().flatten().map(|(much, by)| much / by).min();
+            let asked =
+                most.map(|most| (u128::from(most) * u128::from(waiting), u128::from(together.max(1))));
+            let allowed = [share, own, asked].into_iter().flatten().map(|(much, by)| much / by).min();
             let allowed = allowed.map(|allowed| u64::try_from(allowed).unwrap_or(u64::MAX).max(self.least));
             waiting.min(allowed.unwrap_or(u64::MAX))
         };
@@ -45,30 +48,43 @@ mod tests {
     /// T-390: at most rate × interval. T-391: nothing waits, nothing is read; without limits all of it.
     #[test]
     fn a_rate_times_the_interval() {
-        assert_eq!(rates(0, 100, 1).limit(&[50, 50], ms(100)), [10, 10]);
-        assert_eq!(rates(0, 0, 1).limit(&[0, 70], ms(100)), [0, 70]);
-        assert_eq!(rates(1000, 0, 1).limit(&[0, 0], ms(100)), [0, 0]);
+        assert_eq!(rates(0, 100, 1).limit(&[50, 50], ms(100), None), [10, 10]);
+        assert_eq!(rates(0, 0, 1).limit(&[0, 70], ms(100), None), [0, 70]);
+        assert_eq!(rates(1000, 0, 1).limit(&[0, 0], ms(100), None), [0, 0]);
     }
 
     /// T-392 (one limit for all partitions): a limit of each partition and one of all together, the lower one counts.
     #[test]
     fn both_limits_count() {
-        assert_eq!(rates(1000, 50, 1).limit(&[1000, 1000], ms(100)), [5, 5]);
-        assert_eq!(rates(1000, 100, 1).limit(&[1000, 1000], ms(100)), [10, 10]);
-        assert_eq!(rates(300, 0, 1).limit(&[1000, 2000], ms(1000)), [100, 200]);
+        assert_eq!(rates(1000, 50, 1).limit(&[1000, 1000], ms(100), None), [5, 5]);
+        assert_eq!(rates(1000, 100, 1).limit(&[1000, 1000], ms(100), None), [10, 10]);
+        assert_eq!(rates(300, 0, 1).limit(&[1000, 2000], ms(1000), None), [100, 200]);
+    }
+
+    /// T-393 (what the controller's rate makes of a batch): it is shared by what waits, below the limits of partitions.
+    #[test]
+    fn the_rate_of_the_controller_is_shared_by_what_waits() {
+        let none = rates(0, 0, 1);
+        assert_eq!(none.limit(&[1000, 1000], ms(100), Some(100)), [50, 50]);
+        assert_eq!(none.limit(&[1000, 3000, 0], ms(100), Some(100)), [25, 75, 0]);
+        assert_eq!(none.limit(&[10, 20], ms(100), Some(100)), [10, 20]);
+        assert_eq!(rates(0, 50, 1).limit(&[1000, 1000], ms(100), Some(100)), [5, 5]);
+        assert_eq!(rates(0, 100, 1).limit(&[1000, 1000], ms(100), Some(100)), [10, 10]);
+        // No partition stands still, however little there is to share.
+        assert_eq!(none.limit(&[1000, 1], ms(100), Some(0)), [1, 1]);
     }
 
     /// T-394, T-395: the rate of the stream below and above that of a partition.
     #[test]
     fn the_lower_one_counts_both_ways() {
-        assert_eq!(rates(500, 1000, 1).limit(&[10_000], ms(500)), [250]);
-        assert_eq!(rates(1000, 300, 1).limit(&[10_000], ms(500)), [150]);
+        assert_eq!(rates(500, 1000, 1).limit(&[10_000], ms(500), None), [250]);
+        assert_eq!(rates(1000, 300, 1).limit(&[10_000], ms(500), None), [150]);
     }
 
     /// T-396: what waits nowhere is not read, and the floor counts for a batch, whatever its interval.
     #[test]
     fn a_partition_may_always_read_a_little() {
-        assert_eq!(rates(1, 0, 5).limit(&[0, 100, 200, 300], ms(60_000)), [0, 10, 20, 30]);
-        assert_eq!(rates(1, 0, 5).limit(&[0, 3, 200, 300], ms(1000)), [0, 3, 5, 5]);
+        assert_eq!(rates(1, 0, 5).limit(&[0, 100, 200, 300], ms(60_000), None), [0, 10, 20, 30]);
+        assert_eq!(rates(1, 0, 5).limit(&[0, 3, 200, 300], ms(1000), None), [0, 3, 5, 5]);
     }
 }

@@ -103,7 +103,8 @@ impl KafkaSource {
         self
     }
 
-    /// At most this many offsets a second of each partition, from the first batch on.
+    /// At most this many offsets a second of each partition, from the first batch on. Back-pressure and a latency
+    /// target of the context can ask for less: that is shared by what the partitions have waiting.
     #[must_use]
     pub fn max_rate_per_partition(mut self, records_per_second: u64) -> Self {
         self.wishes.rates.per_partition = Some(records_per_second);
@@ -264,7 +265,17 @@ impl<T: Data, F: Fn(&KafkaMessage<'_>) -> T + Send + Sync + 'static> RangeSource
 
     fn next(&self, before: Option<&OffsetRanges>, interval: BatchInterval) -> Result<OffsetRanges, BoxError> {
         let brokers = self.brokers.get().ok_or("the source was not started")?;
-        Ok(self.cutter.next(brokers, before, interval)?)
+        Ok(self.cutter.next(brokers, before, interval, None)?)
+    }
+
+    fn next_at_most(
+        &self,
+        before: Option<&OffsetRanges>,
+        interval: BatchInterval,
+        records: u64,
+    ) -> Result<OffsetRanges, BoxError> {
+        let brokers = self.brokers.get().ok_or("the source was not started")?;
+        Ok(self.cutter.next(brokers, before, interval, Some(records))?)
     }
 
     fn partitions(&self, range: &OffsetRanges) -> usize {

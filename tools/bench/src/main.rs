@@ -7,6 +7,7 @@
 //! Prints one JSON line. The first batches, which fill caches and windows, are not counted.
 #![expect(clippy::disallowed_methods, reason = "a bench reads files and the time directly")]
 
+mod burst; // ten times too much
 mod by_hand; // the records job without any library of streams
 mod checkpoint; // what it costs, and how soon a killed program is back
 mod counted_disk; // how often something is made safe
@@ -48,6 +49,8 @@ JOB  grep         lines that hold the pattern, counted
                   for each of --batches) read in batches, and by a bare loop of the client, in turn
      latency      wordcount of --rate lines a second (10,000) from a socket for --seconds (10) in batches of
                   --interval-ms (1): the delay of each line from its sender to the output
+     burst        lines from a socket under a latency target of --interval-ms (100): ten times what can be processed
+                  for --seconds (10), between ten seconds of half of it: losses, memory, and how soon the target is met
      soak         100,000 batches of wordcount, windows and state: memory
 
 FORM of wordcount, windowed and stateful:
@@ -111,6 +114,7 @@ fn run() -> Result<Value, String> {
         "latency" => return latency::run(&options).map_err(|error| format!("{error:?}")),
         #[cfg(feature = "kafka")]
         "kafka" => return kafka::run(&options).map_err(|error| error.to_string()),
+        "burst" => return burst::run(&options).map_err(|error| format!("{error:?}")),
         "soak" => return soak::run(&options).map_err(|error| format!("{error:?}")),
         other => return Err(format!("there is no job {other:?}")),
     };
@@ -132,7 +136,7 @@ fn options() -> Result<Options, String> {
         seconds: 10,
         rate: 10_000,
     };
-    if options.job == "checkpoint" {
+    if matches!(options.job.as_str(), "checkpoint" | "burst") {
         options.interval_ms = 100;
     }
     while let Some(name) = args.next() {

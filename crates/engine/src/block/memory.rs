@@ -9,16 +9,16 @@ use waterclock_base::world::Disk;
 
 use super::spill::{SpillFile, Spills};
 
-/// What memory is used for.
+/// What memory is used for, and what happens where there is none left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// Blocks that receivers took in.
+    /// Blocks that receivers took in: newer ones go to disk, then receivers are held back.
     Received,
-    /// Buckets between stages.
+    /// Buckets between stages: they go to disk.
     Shuffled,
-    /// Persisted datasets.
+    /// Persisted datasets: they go to disk or are computed again, as their level says.
     Cached,
-    /// Keyed state.
+    /// Keyed state: it stays, the others get less, and listeners are warned.
     State,
 }
 
@@ -28,6 +28,16 @@ const SHARES: usize = 4;
 ///
 /// A share may take up to half of the budget as long as the whole is not used up, so that no use starves
 /// the others and none wastes what the others leave.
+///
+/// ```
+/// use waterclock_engine::{Engine, Share};
+/// let memory = Engine::local(1).memory().clone();
+/// let mut block = memory.take(Share::Received, 100);
+/// block.grow(20);
+/// assert_eq!(memory.used_by(Share::Received), 120);
+/// drop(block);
+/// assert_eq!(memory.used(), 0);
+/// ```
 #[derive(Clone)]
 pub struct Memory {
     inner: Arc<Account>,
@@ -44,6 +54,14 @@ pub struct Reservation {
     account: Arc<Account>,
     share: Share,
     bytes: u64,
+}
+
+impl Reservation {
+    /// Takes more bytes, whatever the account says.
+    pub fn grow(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        self.account.used[self.share as usize].fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Reservation {
@@ -87,8 +105,38 @@ impl Memory {
         fits.then_some(reservation)
     }
 
+    /// Whether a share may take more.
+    pub fn has_room(&self, share: Share) -> bool {
+        self.used_by(share) < self.share() && self.used() < self.inner.budget
+    }
+
+    /// What each share may take, as long as the whole is not used up.
+    pub fn share(&self) -> u64 {
+        self.inner.budget / 2
+    }
+
+    /// Takes bytes, whatever the account says: for what is held back before it comes so far.
+    pub fn take(&self, share: Share, bytes: u64) -> Reservation {
+        let mut taken = Reservation { account: self.inner.clone(), share, bytes: 0 };
+        taken.grow(bytes);
+        taken
+    }
+
+    /// Notes how much is used in a share whose parts are not reserved one by one, as state is.
+    pub fn note(&self, share: Share, bytes: u64) {
+        self.inner.used[share as usize].store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that are on disk now, because memory was short.
+    pub fn on_disk(&self) -> u64 {
+        self.inner.spills.held()
+    }
+
     /// Writes bytes to a file that is deleted when the answer is dropped.
-    pub(crate) fn spill(&self, bytes: &[u8]) -> Result<SpillFile> {
+    ///
+    /// # Errors
+    /// [`Error::Outside`](waterclock_base::Error::Outside) when the file can't be written.
+    pub fn spill(&self, bytes: &[u8]) -> Result<SpillFile> {
         self.inner.spills.write(bytes)
     }
 }

@@ -11,3 +11,4 @@ pub(crate) use held::Placement;
 pub(crate) use keep::{Keep, Store};
 pub use level::StorageLevel;
 pub use memory::{Memory, Reservation, Share};
+pub use spill::SpillFile;

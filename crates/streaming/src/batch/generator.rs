@@ -6,8 +6,9 @@ use std::time::Duration;
 use waterclock_base::world::{JoinHandle, Signal, lock, spawn};
 use waterclock_base::{BatchInfo, BatchInterval, BatchOrigin, BatchPhases, BatchTime, Event};
 
-use super::{Runner, Waiters};
-use crate::graph::Graph;
+use super::pacer::Shares;
+use super::{Pacer, Runner, Waiters};
+use crate::graph::{Graph, Source};
 
 /// What is left to do before the ticks end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,7 @@ impl Generator {
         graph: Arc<Graph>,
         runner: Arc<Runner>,
         waiters: Arc<Waiters>,
+        pacer: Option<Arc<Pacer>>,
         from: BatchTime,
         missed: Vec<BatchInterval>,
     ) -> Self {
@@ -69,6 +71,7 @@ impl Generator {
             graph,
             runner,
             waiters: waiters.clone(),
+            pacer,
             ticker,
             signal: signal.clone(),
             drain: drain.clone(),
@@ -98,6 +101,8 @@ struct Ticking {
     graph: Arc<Graph>,
     runner: Arc<Runner>,
     waiters: Arc<Waiters>,
+    /// Where batches follow a latency target.
+    pacer: Option<Arc<Pacer>>,
     ticker: Ticker,
     signal: Arc<Signal>,
     drain: Arc<Mutex<Option<Drain>>>,
@@ -117,7 +122,7 @@ impl Ticking {
                 break;
             }
             self.ticker.from = interval.to;
-            self.form(interval, clock.now_micros(), BatchOrigin::CaughtUp);
+            self.form(interval, clock.now_micros(), &Shares::default(), BatchOrigin::CaughtUp);
             self.waiters.ticked(interval.to);
         }
         while !self.is_over() {
@@ -148,23 +153,32 @@ impl Ticking {
         // The last tick of a graceful stop takes what was received, however many batches wait.
         let draining = lock(&self.drain).is_some();
         let waiting = if draining { 0 } else { self.waiters.unfinished() };
+        let paced = self.pacer.as_ref().filter(|_| !draining);
+        let due = |pacer: &Arc<Pacer>| pacer.is_due(BatchInterval { from: self.ticker.from, to: t }, waiting);
+        if !paced.is_none_or(due) {
+            return;
+        }
+        let shares = paced.map(|pacer| pacer.shares()).unwrap_or_default();
         let Some(interval) = self.ticker.tick(t, waiting) else {
             self.graph.bus.post(Event::TicksMerged { time: t, waiting });
             return;
         };
-        self.form(interval, now_micros, BatchOrigin::Ticked);
+        self.form(interval, now_micros, &shares, BatchOrigin::Ticked);
     }
 
     /// Fixes what a batch reads, and gives it its place in line.
-    fn form(&self, interval: BatchInterval, now_micros: i64, origin: BatchOrigin) {
+    fn form(&self, interval: BatchInterval, now_micros: i64, shares: &Shares, origin: BatchOrigin) {
         let t = interval.to;
         if interval.from + self.ticker.interval < t {
             let nodes = self.graph.reachable();
             nodes.iter().filter_map(|node| node.state()).for_each(|state| state.pass_over(interval));
         }
         let fixed = match self.runner.keeper() {
-            Some(keeper) => keeper.cut(interval).map(|(inputs, ticket)| (inputs, Some(ticket))),
-            None => Ok((self.graph.sources().iter().map(|source| source.cut(interval).info).collect(), None)),
+            Some(keeper) => keeper.cut(interval, shares).map(|(inputs, ticket)| (inputs, Some(ticket))),
+            None => {
+                let cut = |source: &Arc<dyn Source>| source.cut(interval, shares.of(source.stream())).info;
+                Ok((self.graph.sources().iter().map(cut).collect(), None))
+            }
         };
         let (inputs, logged) = match fixed {
             Ok(fixed) => fixed,
@@ -176,6 +190,9 @@ impl Ticking {
                 return;
             }
         };
+        if let Some(pacer) = &self.pacer {
+            pacer.cut(interval, &inputs, shares);
+        }
         let batch = BatchInfo {
             interval,
             inputs,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use waterclock_base::world::{at_point, lock};
 use waterclock_base::{BatchInterval, BatchTime, Bytes, InputInfo, Result, StreamId};
 
+use super::pacer::Shares;
 use crate::checkpoint::{Checkpoint, Contents, Counted, Descriptor, Ending, Fault, Input, Ticket, planted};
 use crate::graph::{Cut, Graph, Names};
 
@@ -47,12 +48,12 @@ impl Keeper {
 
     /// Fixes what a batch reads and writes it down. Nothing of the batch may be seen before the ticket is
     /// durable.
-    pub(crate) fn cut(&self, interval: BatchInterval) -> Result<(Vec<InputInfo>, Ticket)> {
+    pub(crate) fn cut(&self, interval: BatchInterval, shares: &Shares) -> Result<(Vec<InputInfo>, Ticket)> {
         let _cutting = lock(&self.cutting);
         let mut infos = Vec::with_capacity(self.names.sources.len());
         let mut inputs = Vec::with_capacity(self.names.sources.len());
         for (name, source) in &self.names.sources {
-            let Cut { info, range } = source.cut(interval);
+            let Cut { info, range } = source.cut(interval, shares.of(source.stream()));
             let (source, range, records) = (name.clone(), Bytes(range), info.records);
             inputs.push(Input { source, range, records, watermark: None });
             infos.push(info);
@@ -194,7 +195,7 @@ mod tests {
         fn start(&self, _zero: BatchTime) -> Result<()> {
             Ok(())
         }
-        fn cut(&self, _interval: BatchInterval) -> Cut {
+        fn cut(&self, _interval: BatchInterval, _most: Option<u64>) -> Cut {
             self.looked_at();
             let info = InputInfo { stream: StreamId(0), records: 0, description: String::new() };
             Cut { info, range: Vec::new() }
@@ -224,7 +225,7 @@ mod tests {
             Arc::new(Keeper::new(checkpoint.clone(), graph, names, BatchTime::ZERO, &HashMap::new()));
         source.keeper.set(Arc::downgrade(&keeper)).unwrap();
         let second = BatchTime::from_millis(1000);
-        keeper.cut(BatchInterval { from: BatchTime::ZERO, to: second }).unwrap();
+        keeper.cut(BatchInterval { from: BatchTime::ZERO, to: second }, &Shares::default()).unwrap();
         keeper.snapshot(second).unwrap();
         checkpoint.close();
         assert_eq!(source.asked.load(Ordering::Relaxed), 2);

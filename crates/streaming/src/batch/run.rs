@@ -8,8 +8,9 @@ use waterclock_base::world::{JoinHandle, at_point, lock, spawn};
 use waterclock_base::{BatchInfo, BatchTime, Error, Event, FailurePolicy, OutputInfo, Result, StateInfo};
 use waterclock_engine::noting;
 
+use super::account::StateAccount;
 use super::scheduler::{Schedule, Turn};
-use super::{Keeper, Waiters};
+use super::{Keeper, Pacer, Waiters};
 use crate::checkpoint::{Counted, Ticket};
 use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Prepared, Settled, Source};
 use crate::job::{Job, call};
@@ -63,10 +64,13 @@ pub(crate) struct Runner {
     nodes: Vec<Arc<dyn AnyNode>>,
     /// Inputs that no output reads: what they take in is let go with each batch.
     unread: Vec<Arc<dyn Source>>,
+    account: StateAccount,
     state: Mutex<State>,
     changed: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
     keeper: Option<Keeper>,
+    /// Where batches follow a latency target.
+    pacer: Option<Arc<Pacer>>,
     stop: OnStop,
 }
 
@@ -77,10 +81,12 @@ impl Runner {
         waiters: Arc<Waiters>,
         zero: BatchTime,
         keeper: Option<Keeper>,
+        pacer: Option<Arc<Pacer>>,
         stop: impl Fn() + Send + Sync + 'static,
     ) -> Arc<Self> {
         let nodes = graph.reachable();
         let unread = graph.unread_sources();
+        let account = StateAccount::new(&graph, &nodes);
         let has_state = nodes.iter().any(|node| node.info().state.is_some());
         // What accumulators have come to after a batch is only known where no other is at work.
         let overlap = !has_state && graph.accumulators.is_empty();
@@ -99,10 +105,12 @@ impl Runner {
             zero,
             nodes,
             unread,
+            account,
             state: Mutex::new(state),
             changed: Condvar::new(),
             threads: Mutex::default(),
             keeper,
+            pacer,
             stop: Box::new(stop),
         });
         for number in 0..threads {
@@ -273,6 +281,7 @@ impl Runner {
         let completed = self.now();
         batch.info.phases.completing = self.since(ended);
         self.publish(t, &mut batch);
+        let (records, started) = (batch.info.records(), batch.info.started_micros.unwrap_or(ended));
         let published = self.now();
         batch.info.phases.publishing = self.since(completed);
         let counted = self.count(&mut batch);
@@ -294,7 +303,10 @@ impl Runner {
             }
             node.forget(t, self.graph.settings.unpersist);
         }
+        self.account.settled(ended);
         self.unread.iter().for_each(|source| source.forget(t));
+        // Others may have left room.
+        self.graph.received.wake();
         if self.graph.settings.backpressure {
             self.graph.sources().iter().for_each(|source| source.batch_completed(&info));
         }
@@ -314,6 +326,9 @@ impl Runner {
         }
         if self.keeper.is_none() && !stops {
             self.acknowledge(t);
+        }
+        if let Some(pacer) = &self.pacer {
+            pacer.ended(records, self.now() - started);
         }
         self.waiters.finished(t);
         if stops {

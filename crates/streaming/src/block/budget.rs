@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use waterclock_base::world::Clock;
+use waterclock_engine::{Memory, Reservation, Share};
 
 use super::waiters::Waiters;
 
 /// How many bytes of received records all receivers of a context may hold in memory together.
 ///
-/// A byte counts from the moment its record is stored until the block that holds it is dropped: when its
-/// batch is forgotten and no task reads it any more. At the limit receivers are held back: their `store`
+/// A byte counts from the moment its record is stored until the block that holds it goes to disk or is dropped: when
+/// its batch is forgotten and no task reads it any more. At the limit receivers are held back: their `store`
 /// waits. One `store` that was let in may exceed the limit by its own size, so that no record is too
 /// large for ever.
+///
+/// In a context they are a share of [`Memory`]: what state and other data take leaves less for them, but not less than
+/// a quarter of their share, so that something always comes in.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -24,13 +28,25 @@ use super::waiters::Waiters;
 pub struct ReceivedBytes {
     limit: u64,
     used: AtomicU64,
+    /// The account that they are a share of, and how many bytes of blocks may be on disk.
+    shared: Option<(Memory, u64)>,
     waiters: Waiters,
 }
 
 impl ReceivedBytes {
     /// A budget of `limit` bytes, of which none is used. A limit of 0 lets one `store` in at a time.
     pub fn new(limit: u64, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(ReceivedBytes { limit: limit.max(1), used: AtomicU64::new(0), waiters: Waiters::new(clock) })
+        Self::of(limit, None, clock)
+    }
+
+    /// The share of received bytes in `memory`, of which so many may go to disk.
+    pub(crate) fn sharing(memory: &Memory, on_disk: u64, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Self::of(memory.share(), Some((memory.clone(), on_disk)), clock)
+    }
+
+    fn of(limit: u64, shared: Option<(Memory, u64)>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let (limit, used, waiters) = (limit.max(1), AtomicU64::new(0), Waiters::new(clock));
+        Arc::new(ReceivedBytes { limit, used, shared, waiters })
     }
 
     /// The limit.
@@ -45,7 +61,16 @@ impl ReceivedBytes {
 
     /// Whether another record may be taken in.
     pub(crate) fn has_room(&self) -> bool {
-        self.used() < self.limit
+        let left = |(memory, _): &(Memory, u64)| memory.has_room(Share::Received);
+        let used = self.used();
+        used < self.limit && (used < self.limit / 4 || self.shared.as_ref().is_none_or(left))
+    }
+
+    /// The account, where the next block is to go to disk: before memory is so short that receivers have to wait.
+    pub(crate) fn wants_disk(&self) -> Option<&Memory> {
+        let (memory, on_disk) = self.shared.as_ref()?;
+        let short = self.used() >= self.limit / 2 || !self.has_room();
+        (short && memory.on_disk() < *on_disk).then_some(memory)
     }
 
     /// Waits for room, or until `hurry` holds.
@@ -63,18 +88,28 @@ impl ReceivedBytes {
 pub(crate) struct Charge {
     budget: Arc<ReceivedBytes>,
     bytes: u64,
+    shared: Option<Reservation>,
 }
 
 impl Charge {
     /// No bytes yet.
     pub(crate) fn none(budget: &Arc<ReceivedBytes>) -> Self {
-        Charge { budget: budget.clone(), bytes: 0 }
+        let shared = budget.shared.as_ref().map(|(memory, _)| memory.take(Share::Received, 0));
+        Charge { budget: budget.clone(), bytes: 0, shared }
     }
 
     /// Counts more bytes.
     pub(crate) fn grow(&mut self, bytes: u64) {
         self.bytes += bytes;
         self.budget.used.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(shared) = &mut self.shared {
+            shared.grow(bytes);
+        }
+    }
+
+    /// The budget that it counts against.
+    pub(crate) fn budget(&self) -> &Arc<ReceivedBytes> {
+        &self.budget
     }
 
     /// The bytes that it counts.
@@ -87,8 +122,9 @@ impl Drop for Charge {
     fn drop(&mut self) {
         let before = self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
         debug_assert!(before >= self.bytes, "more bytes released than were charged");
-        // Nobody waits below the limit.
-        if before >= self.budget.limit {
+        drop(self.shared.take());
+        // Nobody waits below the limit, unless others have what would be left.
+        if before >= self.budget.limit || self.budget.shared.is_some() {
             self.budget.wake();
         }
     }

@@ -39,7 +39,7 @@ impl BlockLog {
 
 /// A block as it is written down.
 pub(crate) fn saved<T: Record>(source: &str, block: &ReceivedBlock<T>) -> Result<Block> {
-    let content = match block.records() {
+    let content = match &*block.records()? {
         Records::Lines(lines) => Content::Lines(lines.count(), Bytes(lines.text().as_bytes().to_vec())),
         Records::Owned(records) => {
             let mut bytes = Vec::new();

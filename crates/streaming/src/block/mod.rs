@@ -2,15 +2,18 @@
 //!
 //! A block is immutable once it is cut. It belongs to one stream, waits in that stream's [`queue`] until a
 //! tick takes it into a batch, and is kept until the batch is forgotten; all that time its bytes count
-//! against the context's [`ReceivedBytes`].
+//! against the context's [`ReceivedBytes`], unless it went to disk because those were used up.
 
 mod budget; // how many received bytes may wait
 mod gather; // which blocks make one partition
 mod log; // blocks that outlive the process
-mod queue;
-mod waiters; // waiting on the clock, which budgets and receivers do // the blocks of one stream, by batch
+mod queue; // the blocks of one stream, by batch
+mod spilled; // blocks that went to disk
+mod waiters; // waiting on the clock, which budgets and receivers do
 
-use waterclock_base::{BlockId, Data, Text, for_each_line};
+use std::ops::Deref;
+
+use waterclock_base::{BlockId, Data, Record, Result, Text, for_each_line};
 use waterclock_engine::{Sink, Step, TaskCx, hand_lines};
 
 pub(crate) use budget::Charge;
@@ -18,16 +21,25 @@ pub use budget::ReceivedBytes;
 pub use gather::gather;
 pub(crate) use log::{BlockLog, BlockRef, records as saved_records, saved as saved_block};
 pub(crate) use queue::BlockQueue;
+use spilled::Spilled;
 pub(crate) use waiters::{Stopwatch, Waiters};
 
 /// Received records that were stored together: one unit of reception.
 pub struct ReceivedBlock<T> {
     id: BlockId,
-    records: Records<T>,
+    records: Place<T>,
     metadata: Option<Box<str>>,
-    charge: Charge,
+    bytes: u64,
+    /// While the records are in memory.
+    charge: Option<Charge>,
     /// How the log names it, where it is logged.
     logged: Option<BlockRef>,
+}
+
+/// Where the records of a block are.
+enum Place<T> {
+    Memory(Records<T>),
+    Disk(Spilled<T>),
 }
 
 /// The records of a block, in the order in which they were stored.
@@ -55,9 +67,16 @@ struct LineForms<T> {
     hand: fn(&str, &TaskCx, &mut dyn Sink<T>) -> Step,
 }
 
+impl<T> Clone for LineForms<T> {
+    fn clone(&self) -> Self {
+        LineForms { own: self.own, hand: self.hand }
+    }
+}
+
 impl<T> ReceivedBlock<T> {
     pub(crate) fn new(id: BlockId, records: Records<T>, metadata: Option<Box<str>>, charge: Charge) -> Self {
-        ReceivedBlock { id, records, metadata, charge, logged: None }
+        let (records, bytes) = (Place::Memory(records), charge.bytes());
+        ReceivedBlock { id, records, metadata, bytes, charge: Some(charge), logged: None }
     }
 
     /// Notes how the log names it.
@@ -75,16 +94,22 @@ impl<T> ReceivedBlock<T> {
         self.id
     }
 
-    /// Its records.
-    pub fn records(&self) -> &Records<T> {
-        &self.records
+    /// Its records: where they are in memory, or read from disk.
+    ///
+    /// # Errors
+    /// [`Error::Outside`](waterclock_base::Error::Outside) when they are on disk and can't be read.
+    pub fn records(&self) -> Result<BlockRecords<'_, T>> {
+        match &self.records {
+            Place::Memory(records) => Ok(BlockRecords::Here(records)),
+            Place::Disk(spilled) => Ok(BlockRecords::Read(spilled.read()?)),
+        }
     }
 
     /// How many records it has.
     pub fn len(&self) -> u64 {
         match &self.records {
-            Records::Owned(records) => records.len() as u64,
-            Records::Lines(lines) => lines.count,
+            Place::Memory(records) => records.count(),
+            Place::Disk(spilled) => spilled.count(),
         }
     }
 
@@ -93,14 +118,61 @@ impl<T> ReceivedBlock<T> {
         self.len() == 0
     }
 
-    /// The memory that it takes: exact for lines, an estimate for other records.
+    /// The memory that its records take or would take: exact for lines, an estimate for other records.
     pub fn bytes(&self) -> u64 {
-        self.charge.bytes()
+        self.bytes
     }
 
     /// What the receiver noted about it, as the offsets of a queue.
     pub fn metadata(&self) -> Option<&str> {
         self.metadata.as_deref()
+    }
+}
+
+impl<T: Record> ReceivedBlock<T> {
+    /// Moves the records to disk if memory is short and there is room. What can't be written stays where it is.
+    pub(crate) fn make_room(&mut self) {
+        let Some(memory) = self.charge.as_ref().and_then(|charge| charge.budget().wants_disk()) else {
+            return;
+        };
+        let Place::Memory(records) = &self.records else { return };
+        match Spilled::write(records, memory) {
+            Ok(spilled) => {
+                self.records = Place::Disk(spilled);
+                self.charge = None;
+            }
+            Err(error) => {
+                tracing::warn!(error = ?error, "a received block can't go to disk and stays in memory")
+            }
+        }
+    }
+}
+
+/// The records of a block, for as long as they are looked at.
+pub enum BlockRecords<'b, T> {
+    /// In memory.
+    Here(&'b Records<T>),
+    /// Read from disk.
+    Read(Records<T>),
+}
+
+impl<T> Deref for BlockRecords<'_, T> {
+    type Target = Records<T>;
+
+    fn deref(&self) -> &Records<T> {
+        match self {
+            BlockRecords::Here(records) => records,
+            BlockRecords::Read(records) => records,
+        }
+    }
+}
+
+impl<T> Records<T> {
+    fn count(&self) -> u64 {
+        match self {
+            Records::Owned(records) => records.len() as u64,
+            Records::Lines(lines) => lines.count,
+        }
     }
 }
 

@@ -39,14 +39,22 @@ impl<T> BlockQueue<T> {
         self.batches.values().flatten()
     }
 
-    /// Gives all waiting blocks to the batch of `time`. A time at or before the last one changes nothing:
-    /// a batch that was formed once keeps its blocks.
-    pub(crate) fn allocate(&mut self, time: BatchTime) {
+    /// Gives the waiting blocks to the batch of `time`: all of them, or the oldest that have about `most` records
+    /// together, and at least one. A time at or before the last one changes nothing: a batch that was formed once
+    /// keeps its blocks.
+    pub(crate) fn allocate(&mut self, time: BatchTime, most: Option<u64>) {
         if self.last.is_some_and(|last| time <= last) {
             return;
         }
         self.last = Some(time);
-        self.batches.insert(time, std::mem::take(&mut self.waiting));
+        let mut taken = 0;
+        let fits = |block: &&Arc<ReceivedBlock<T>>| {
+            let fits = most.is_none_or(|most| taken == 0 || taken + block.len() <= most);
+            taken += block.len();
+            fits
+        };
+        let count = self.waiting.iter().take_while(fits).count();
+        self.batches.insert(time, self.waiting.drain(..count).collect());
     }
 
     /// The blocks of a batch in the order of storing; none if it was never formed or is forgotten.
@@ -101,19 +109,19 @@ mod tests {
     fn a_batch_takes_what_waits_once() {
         let mut queue = BlockQueue::default();
         (0..3).for_each(|number| queue.add(block(number)));
-        queue.allocate(at(2000));
+        queue.allocate(at(2000), None);
         assert_eq!(numbers(&queue, 2000), Some(vec![0, 1, 2]));
         assert!(queue.waiting().is_empty());
 
         queue.add(block(3));
-        queue.allocate(at(2000));
-        queue.allocate(at(1000));
+        queue.allocate(at(2000), None);
+        queue.allocate(at(1000), None);
         assert_eq!(numbers(&queue, 2000), Some(vec![0, 1, 2]));
         assert_eq!(numbers(&queue, 1000), None);
         assert_eq!(queue.waiting().len(), 1);
 
-        queue.allocate(at(3000));
-        queue.allocate(at(4000));
+        queue.allocate(at(3000), None);
+        queue.allocate(at(4000), None);
         assert_eq!(numbers(&queue, 3000), Some(vec![3]));
         assert_eq!(numbers(&queue, 4000), Some(vec![]));
     }
@@ -123,8 +131,18 @@ mod tests {
     fn a_batch_may_have_very_many_blocks() {
         let mut queue = BlockQueue::default();
         (0..100_000).for_each(|number| queue.add(block(number)));
-        queue.allocate(at(1));
+        queue.allocate(at(1), None);
         assert_eq!(numbers(&queue, 1), Some((0..100_000).collect()));
+    }
+
+    #[test]
+    fn what_waits_is_taken_in_parts() {
+        let mut queue = BlockQueue::default();
+        (0..5).for_each(|number| queue.add(block(number)));
+        queue.allocate(at(1), Some(0));
+        queue.allocate(at(2), Some(2));
+        queue.allocate(at(3), None);
+        assert_eq!([1, 2, 3].map(|time| numbers(&queue, time).unwrap()), [vec![0], vec![1, 2], vec![3, 4]]);
     }
 
     #[test]
@@ -136,7 +154,7 @@ mod tests {
             charge.grow(10);
             let id = BlockId { stream: StreamId(0), number: time as u64 };
             queue.add(ReceivedBlock::new(id, Records::Owned(vec![0u64]), None, charge));
-            queue.allocate(at(time));
+            queue.allocate(at(time), None);
         }
         let read_by_a_task = queue.batch(at(1000)).unwrap()[0].clone();
         assert_eq!(queue.forget(at(2000)).len(), 1);
@@ -146,7 +164,7 @@ mod tests {
         assert_eq!(budget.used(), 20);
         drop(queue.forget(at(9000)));
         assert_eq!(budget.used(), 0);
-        queue.allocate(at(500));
+        queue.allocate(at(500), None);
         assert_eq!(numbers(&queue, 500), None);
     }
 }

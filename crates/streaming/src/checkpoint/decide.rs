@@ -64,7 +64,26 @@ pub(crate) fn missed(
     most: Option<u32>,
 ) -> Vec<BatchInterval> {
     let first = if planted(Fault::MissedOffByOne) { from + step + step } else { from + step };
-    let times: Vec<BatchTime> = first.to(now, step).collect();
+    shared_out(from, &first.to(now, step).collect::<Vec<_>>(), most)
+}
+
+/// The same where batches may span any number of steps: they end where windows begin and end, `boundaries` apart, and
+/// at the newest time.
+pub(crate) fn missed_at(
+    from: BatchTime,
+    now: BatchTime,
+    (step, zero): (Duration, BatchTime),
+    boundaries: &[Duration],
+    most: Option<u32>,
+) -> Vec<BatchInterval> {
+    let is_end = |t: &BatchTime| {
+        *t + step > now || boundaries.iter().any(|boundary| t.is_multiple_of(*boundary, zero))
+    };
+    shared_out(from, &(from + step).to(now, step).filter(is_end).collect::<Vec<_>>(), most)
+}
+
+/// A batch for each of these ends, or where that is too many, so many that cover them evenly.
+fn shared_out(from: BatchTime, times: &[BatchTime], most: Option<u32>) -> Vec<BatchInterval> {
     let count = most.map_or(times.len(), |most| times.len().min(most.max(1) as usize));
     let mut begin = from;
     let mut batches = Vec::with_capacity(count);
@@ -97,5 +116,19 @@ mod tests {
         let all = missed(at(0), at(10_000), second, Some(3));
         assert!(all.windows(2).all(|pair| pair[0].to == pair[1].from));
         assert_eq!(all[0].from, at(0));
+    }
+
+    #[test]
+    fn missed_times_are_few_batches_where_batches_may_be_long() {
+        let ends = |boundaries: &[u64]| -> Vec<i64> {
+            let boundaries: Vec<_> = boundaries.iter().map(|ms| Duration::from_millis(*ms)).collect();
+            let grid = (Duration::from_millis(5), at(0));
+            let batches = missed_at(at(1015), at(2003), grid, &boundaries, None);
+            assert!(batches.windows(2).all(|pair| pair[0].to == pair[1].from));
+            batches.iter().map(|batch| batch.to.as_millis()).collect()
+        };
+        assert_eq!(ends(&[]), [2000]);
+        assert_eq!(ends(&[250]), [1250, 1500, 1750, 2000]);
+        assert_eq!(ends(&[250, 300]), [1200, 1250, 1500, 1750, 1800, 2000]);
     }
 }

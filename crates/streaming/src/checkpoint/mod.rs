@@ -33,7 +33,7 @@ use waterclock_base::{BatchTime, CheckpointInfo, Error, Event, Result, Settings}
 
 pub(crate) use again::Recorded;
 pub use copy::{Copied, copy_checkpoint};
-pub(crate) use decide::{Decision, missed};
+pub(crate) use decide::{Decision, missed, missed_at};
 pub(crate) use facts::Facts;
 pub use inspect::{
     InspectedAccumulator, InspectedBatch, InspectedBlock, InspectedContent, InspectedFound, InspectedInput,

@@ -34,6 +34,7 @@ pub struct Builder {
     settings: Settings,
     world: World,
     parallelism: Option<usize>,
+    interval: Option<Duration>,
     executor: Option<Arc<dyn Executor>>,
     printer: Printer,
     watchers: Vec<Arc<dyn Watcher>>,
@@ -53,6 +54,7 @@ impl Builder {
             settings,
             world: World::real(),
             parallelism: None,
+            interval: None,
             executor: None,
             printer: Arc::new(Mutex::new(std::io::stdout())),
             watchers: Vec::new(),
@@ -86,9 +88,36 @@ impl Builder {
         self
     }
 
-    /// The batch interval: whole milliseconds, from 1 (default 1 s).
+    /// The batch interval: whole milliseconds, from 1 (default 1 s). With a [latency target](Self::latency) the step of
+    /// the grid that batches end on.
     pub fn batch_interval(mut self, interval: Duration) -> Self {
-        self.settings.batch_interval = interval;
+        self.interval = Some(interval);
+        self
+    }
+
+    /// How long records may take from being received to being through the outputs, in place of a fixed batch interval.
+    ///
+    /// Batches then follow the load: while there is time, one spans up to half the target; when they take longer, the
+    /// next one begins as soon as the one before is over. So 99 of 100 records are in time as long as that can be.
+    /// When more comes in than can be processed, receivers are held back and sources of ranges give less, so that what
+    /// was taken in is still in time, and listeners see [`Event::PaceChanged`](waterclock_base::Event); what costs so
+    /// much for each batch that the target can't be met is done in larger batches, late.
+    ///
+    /// Batches end on a grid whose step is about a twentieth of the target: 1, 2 or 5 times a power of ten
+    /// milliseconds, or [`batch_interval`](Self::batch_interval) where that is given. Windows and slides are multiples
+    /// of it. No batch crosses the begin or end of a window whose slide is longer than the step, so these have the same
+    /// records whatever the pace; a window that slides with each batch consists of whole batches. Under overload what
+    /// waits belongs to the batch that takes it. What a batch covers is in its log, so that it is redone as it was.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use waterclock_streaming::StreamingContext;
+    /// let ssc = StreamingContext::builder("soon").latency(Duration::from_millis(100)).build()?;
+    /// assert_eq!(ssc.settings().batch_interval, Duration::from_millis(5));
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    pub fn latency(mut self, target: Duration) -> Self {
+        self.settings.latency = Some(target);
         self
     }
 
@@ -181,8 +210,21 @@ impl Builder {
     }
 
     /// Bytes for received, shuffled, cached and state data together (default: half of the machine's).
+    ///
+    /// Each may take up to half of them as long as the whole is not used up. Beyond that, shuffled and cached data go
+    /// to disk; received blocks too, up to [`received_on_disk`](Self::received_on_disk), then receivers are held back;
+    /// nothing is dropped. State stays in memory: where it takes more than its half, listeners are warned and the
+    /// others get less, but receivers always an eighth of the budget, so that the program goes on.
+    /// [`Status::memory`](waterclock_base::Status) says who has how much.
     pub fn memory_budget(mut self, bytes: u64) -> Self {
         self.settings.memory_budget = bytes;
+        self
+    }
+
+    /// Bytes of received blocks that may wait on disk when memory is short, before receivers are held back (default: as
+    /// much as [`memory_budget`](Self::memory_budget)). With 0 they are held back at once.
+    pub fn received_on_disk(mut self, bytes: u64) -> Self {
+        self.settings.received_on_disk = Some(bytes);
         self
     }
 
@@ -258,8 +300,10 @@ impl Builder {
         self
     }
 
-    /// Whether receivers are slowed down to the speed of processing (default no), beginning with
-    /// `initial_rate` records a second where one is given.
+    /// Receivers, and sources of ranges such as Kafka, are slowed down to the speed of processing (default no),
+    /// beginning with `initial_rate` records a second: of each receiver, and of each stream of ranges. Where none is
+    /// given they begin with [`receiver_max_rate`](Self::receiver_max_rate), or 10,000 where there is none either;
+    /// infinity lets the first batch have everything, as in Spark.
     pub fn backpressure(mut self, initial_rate: Option<f64>) -> Self {
         self.settings.backpressure = true;
         self.settings.backpressure_initial_rate = initial_rate;
@@ -378,6 +422,8 @@ impl Builder {
     /// the checkpoint directory can't be made; what a [watcher](Self::watch) says that can't begin.
     pub fn build(mut self) -> Result<StreamingContext> {
         self.settings.default_parallelism = self.parallelism.unwrap_or(self.settings.threads);
+        let step = self.settings.latency.map(grid_step);
+        self.settings.batch_interval = self.interval.or(step).unwrap_or(self.settings.batch_interval);
         check(&self.settings)?;
         let checkpoint = self.checkpoint()?;
         if let Some(checkpoint) =
@@ -424,6 +470,13 @@ impl Builder {
 
 fn check(settings: &Settings) -> Result<()> {
     millis("batch_interval", settings.batch_interval)?;
+    if let Some(target) = settings.latency {
+        let (target, step) = (millis("latency", target)?, settings.batch_interval);
+        if target < step * 2 {
+            let why = format!("{target:?} is less than two steps of {step:?}, in which no batch can be over");
+            return Err(Error::Setting { setting: "latency", why });
+        }
+    }
     millis("block_interval", settings.block_interval)?;
     millis("file_min_remember", settings.file_min_remember)?;
     at_least_one("threads", settings.threads)?;
@@ -451,4 +504,13 @@ fn at_least_one(setting: &'static str, value: usize) -> Result<()> {
     } else {
         Err(Error::Setting { setting, why: "it is 0, and must be at least 1".into() })
     }
+}
+
+/// About a twentieth of a latency target, as a number of milliseconds that usual windows are multiples of.
+fn grid_step(target: Duration) -> Duration {
+    let most = (target.as_millis() / 20).max(1);
+    let tens = (0..10).map(|power| 10u128.pow(power));
+    let steps = tens.flat_map(|ten| [ten, 2 * ten, 5 * ten]);
+    let step = steps.take_while(|step| *step <= most).last().unwrap_or(1);
+    Duration::from_millis(u64::try_from(step).unwrap_or(u64::MAX))
 }

@@ -7,8 +7,8 @@ use waterclock_base::{BatchInterval, BatchTime, Error, Event, RecoveryInfo, Resu
 
 use super::resume::{self, Beginning};
 use super::{ContextState, Inner, Stop, StreamingContext};
-use crate::batch::{Generator, Runner};
-use crate::checkpoint::missed;
+use crate::batch::{Generator, Pacer, Runner};
+use crate::checkpoint::{missed, missed_at};
 use crate::graph::stop_all;
 
 /// The threads of an active context.
@@ -128,7 +128,8 @@ impl Inner {
                 waterclock_base::world::spawn("stop", move || inner.halt(Stop::Now));
             }
         };
-        let runner = Runner::start(graph.clone(), self.waiters.clone(), zero, keeper, stop);
+        let pacer = Pacer::of(graph, zero);
+        let runner = Runner::start(graph.clone(), self.waiters.clone(), zero, keeper, pacer.clone(), stop);
         graph.bus.post(Event::StreamingStarted { at_micros: clock.now_micros() });
         for (begun, source) in graph.sources().iter().enumerate() {
             if let Err(error) = source.start(zero) {
@@ -152,7 +153,8 @@ impl Inner {
             }));
         }
         let from = beginning.from;
-        let generator = Generator::start(graph.clone(), runner.clone(), self.waiters.clone(), from, missed);
+        let generator =
+            Generator::start(graph.clone(), runner.clone(), self.waiters.clone(), pacer, from, missed);
         Ok(Running { runner, generator })
     }
 
@@ -168,6 +170,10 @@ impl Inner {
         }
         self.waiters.ticked(beginning.from);
         let most = (!settings.spark_rules.form_every_missed_batch).then_some(settings.max_catch_up);
-        missed(beginning.from, now, settings.batch_interval, most)
+        let (from, step) = (beginning.from, settings.batch_interval);
+        match settings.latency {
+            Some(_) => missed_at(from, now, (step, beginning.zero), &self.graph.boundaries(), most),
+            None => missed(from, now, step, most),
+        }
     }
 }

@@ -20,7 +20,8 @@ impl Graph {
         let mut status = self.bus.progress().snapshot(settings, self.engine.world().clock.now_micros());
         status.app_name = settings.app_name.clone();
         status.batch_interval_ms = u64::try_from(settings.batch_interval.as_millis()).unwrap_or(u64::MAX);
-        status.memory_used = memory.used() + self.received.used();
+        status.memory_used = memory.used();
+        status.memory = self.memory_status();
         status.memory_budget = settings.memory_budget;
         status.spilled_bytes = memory.spilled();
         status.states = self.states();

@@ -14,6 +14,12 @@ pub(crate) struct BatchCx<'a> {
 }
 
 impl BatchCx<'_> {
+    /// Whether batches span several steps of the grid as a matter of course: a time between their ends has no dataset
+    /// then, which costs nothing.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.settings.latency.is_some()
+    }
+
     /// The switches for Spark's habits.
     pub(crate) fn rules(&self) -> SparkRules {
         self.settings.spark_rules

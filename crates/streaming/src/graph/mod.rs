@@ -17,8 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Data, Error, FailurePolicy, OutputId, Result, Settings, StreamId};
-use waterclock_engine::Engine;
+use waterclock_base::{
+    BatchTime, Data, Error, FailurePolicy, MemoryStatus, OutputId, Result, Settings, StreamId,
+};
+use waterclock_engine::{Engine, Share};
 
 pub(crate) use accumulators::Accumulators;
 pub(crate) use cx::BatchCx;
@@ -26,7 +28,7 @@ pub(crate) use names::Names;
 pub(crate) use node::{AnyNode, Derive, Settled, StateKind, StreamCompute, StreamNode};
 pub(crate) use output::{JobCx, OutputJob, OutputNode, Prepared, Replaying};
 pub(crate) use remember::lookbacks;
-pub(crate) use source::{Cut, SavedBatch, SavedInput, Source, stop_all};
+pub(crate) use source::{Cut, SavedBatch, SavedInput, Source, Waiting, stop_all};
 pub(crate) use state::{Restored, StreamState, Takeover};
 
 use crate::block::ReceivedBytes;
@@ -93,8 +95,8 @@ impl Graph {
             resumes: false,
             zero: None,
         };
-        // As every other use of memory, they may take half of the budget.
-        let received = ReceivedBytes::new(settings.memory_budget / 2, engine.world().clock.clone());
+        let on_disk = settings.received_on_disk.unwrap_or(settings.memory_budget);
+        let received = ReceivedBytes::sharing(engine.memory(), on_disk, engine.world().clock.clone());
         let (accumulators, state) = (Accumulators::default(), Mutex::new(state));
         Arc::new(Graph { settings, engine, bus, printer, received, accumulators, state })
     }
@@ -152,6 +154,33 @@ impl Graph {
             Phase::Stopped => ("stopped", "make a new context"),
         };
         Err(Error::Lifecycle { call, state, hint })
+    }
+
+    /// Who has how much of the memory.
+    pub(crate) fn memory_status(&self) -> MemoryStatus {
+        let memory = self.engine.memory();
+        let mut status = MemoryStatus::default();
+        status.budget = memory.budget();
+        status.received = memory.used_by(Share::Received);
+        status.shuffled = memory.used_by(Share::Shuffled);
+        status.cached = memory.used_by(Share::Cached);
+        status.state = memory.used_by(Share::State);
+        status.on_disk = memory.on_disk();
+        status.state_over_limit = status.state > memory.share();
+        status
+    }
+
+    /// Between which times windows begin and end that slide in more than a step: a batch that crossed a multiple of
+    /// one of these would be in two windows at once. Windows that slide with each batch have whole batches.
+    pub(crate) fn boundaries(&self) -> Vec<Duration> {
+        let step = self.settings.batch_interval;
+        let nodes = self.reachable();
+        let sliding = nodes.iter().filter(|node| node.slide() > step);
+        let mut boundaries: Vec<Duration> =
+            sliding.map(|node| common_divisor(node.slide(), node.info().looks_back)).collect();
+        boundaries.sort();
+        boundaries.dedup();
+        boundaries
     }
 
     /// Adds a source.
@@ -282,4 +311,13 @@ impl Graph {
     fn has_checkpoint_dir(&self) -> bool {
         self.state().checkpoint.is_some()
     }
+}
+
+/// The greatest duration of which both are multiples.
+fn common_divisor(a: Duration, b: Duration) -> Duration {
+    let (mut a, mut b) = (a.as_millis(), b.as_millis());
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    Duration::from_millis(u64::try_from(a).unwrap_or(u64::MAX))
 }

@@ -13,6 +13,17 @@ pub(crate) struct Cut {
     pub(crate) range: Vec<u8>,
 }
 
+/// What a source has that no batch has taken yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// It gives whatever there is at the time of a batch, however much that is.
+    Unlimited,
+    /// It can be limited, and does not know what there is.
+    Unknown,
+    /// It can be limited, and has so many records.
+    Records(u64),
+}
+
 /// What a checkpoint has of a source.
 pub(crate) struct SavedInput<'a> {
     /// Where it had come to, if it was there before.
@@ -55,8 +66,16 @@ pub(crate) trait Source: Send + Sync + 'static {
         true
     }
 
-    /// Fixes what the batch reads.
-    fn cut(&self, interval: BatchInterval) -> Cut;
+    /// Fixes what the batch reads: about `most` records at most, where it can be limited.
+    fn cut(&self, interval: BatchInterval, most: Option<u64>) -> Cut;
+
+    /// What no batch has taken yet.
+    fn waiting(&self) -> Waiting {
+        Waiting::Unlimited
+    }
+
+    /// From now on, whoever stores records has to wait where so many wait for a batch.
+    fn hold_back(&self, _at: u64) {}
 
     /// Where it has come to, in its own form, for a new process. Every batch that was cut is noted beside it:
     /// what such a one reads, it need not say.

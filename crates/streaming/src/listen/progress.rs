@@ -82,6 +82,7 @@ impl Progress {
                 status.running_batches += 1;
                 totals.batches.note(batch);
             }
+            Event::PaceChanged(pace) => status.pace = Some(pace.clone()),
             Event::BatchCompleted(batch) => totals.note_completed(batch),
             Event::OutputOperationStarted(output) | Event::OutputOperationCompleted(output) => {
                 totals.batches.output(output);

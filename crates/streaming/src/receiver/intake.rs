@@ -24,7 +24,8 @@ use waterclock_base::{
 use super::generator::{BlockGenerator, CutRule};
 use super::limiter::RateLimiter;
 use crate::block::{
-    BlockLog, BlockQueue, BlockRef, ReceivedBlock, ReceivedBytes, Stopwatch, saved_block, saved_records,
+    BlockLog, BlockQueue, BlockRef, ReceivedBlock, ReceivedBytes, Stopwatch, Waiters, saved_block,
+    saved_records,
 };
 use crate::checkpoint::{Block, Ticket};
 use crate::graph::{SavedBatch, SavedInput};
@@ -60,6 +61,11 @@ pub(crate) struct Intake<T> {
     sizes: SizeEstimate<T>,
     limited: Stopwatch,
     held_back: Stopwatch,
+    /// Records that wait for a batch; changed under the lock of `inner`.
+    waiting: AtomicU64,
+    /// How many may.
+    most_waiting: AtomicU64,
+    room: Waiters,
     inner: Mutex<Inner<T>>,
 }
 
@@ -80,16 +86,10 @@ impl<T: Record> Inner<T> {
                 ticket = Some(log.append(&mut block)?);
             }
             self.counts.blocks += 1;
+            block.make_room();
             self.queue.add(block);
         }
         Ok(ticket)
-    }
-}
-
-impl<T> Inner<T> {
-    fn count(&mut self, records: u64, bytes: u64) {
-        self.counts.records += records;
-        self.counts.bytes += bytes;
     }
 }
 
@@ -111,6 +111,9 @@ impl<T: Record> Intake<T> {
             sizes: SizeEstimate::new(),
             limited: Stopwatch::new(clock.clone()),
             held_back: Stopwatch::new(clock.clone()),
+            waiting: AtomicU64::new(0),
+            most_waiting: AtomicU64::new(u64::MAX),
+            room: Waiters::new(clock.clone()),
             inner: Mutex::new(Inner {
                 generator: BlockGenerator::new(stream, rule, budget.clone()),
                 queue: BlockQueue::default(),
@@ -143,7 +146,7 @@ impl<T: Record> Intake<T> {
         let mut inner = lock(&self.inner);
         let cut = inner.generator.add(record, bytes, || self.clock.now_micros())?;
         inner.register(cut)?;
-        inner.count(1, bytes);
+        self.count(&mut inner, 1, bytes);
         Ok(())
     }
 
@@ -158,7 +161,7 @@ impl<T: Record> Intake<T> {
         let mut inner = lock(&self.inner);
         let cut = inner.generator.add_all(records, bytes, || self.clock.now_micros())?;
         inner.register(cut)?;
-        inner.count(count, bytes);
+        self.count(&mut inner, count, bytes);
         Ok(())
     }
 
@@ -179,13 +182,34 @@ impl<T: Record> Intake<T> {
         let (before, block) = inner.generator.add_block(records, bytes, metadata)?;
         inner.register(before)?;
         let ticket = inner.register([block])?;
-        inner.count(count, bytes);
+        self.count(&mut inner, count, bytes);
         let log = inner.log.clone();
         drop(inner);
         match (log, ticket) {
             (Some(log), Some(ticket)) => log.wait(ticket),
             _ => Ok(()),
         }
+    }
+
+    fn count(&self, inner: &mut Inner<T>, records: u64, bytes: u64) {
+        inner.counts.records += records;
+        inner.counts.bytes += bytes;
+        self.waiting.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Records that wait for a batch.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// From now on, no record is taken in where so many wait.
+    pub(crate) fn hold_back(&self, at: u64) {
+        self.most_waiting.store(at.max(1), Ordering::Relaxed);
+        self.room.wake();
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting() >= self.most_waiting.load(Ordering::Relaxed)
     }
 
     /// Waits until `records` may be taken in, or until `hurry` holds.
@@ -196,24 +220,29 @@ impl<T: Record> Intake<T> {
         if !self.budget.has_room() {
             self.held_back.time(|| self.budget.wait_for_room(&hurry));
         }
+        if self.is_full() {
+            self.held_back.time(|| self.room.wait(None, || !self.is_full() || hurry()));
+        }
     }
 
     /// Makes those who wait in a `store` look at their `hurry` again.
     pub(crate) fn wake(&self) {
         self.limiter.wake();
         self.budget.wake();
+        self.room.wake();
     }
 
-    /// Gives everything that was stored to the batch of `time` and says what that was. A time at or before
-    /// the last one changes nothing.
-    pub(crate) fn seal_and_allocate(&self, time: BatchTime) -> (InputInfo, Vec<BlockRef>) {
+    /// Gives everything that was stored to the batch of `time`, or the oldest of it with about `most` records, and says
+    /// what that was. A time at or before the last one changes nothing.
+    pub(crate) fn seal_and_allocate(&self, time: BatchTime, most: Option<u64>) -> (InputInfo, Vec<BlockRef>) {
         let mut inner = lock(&self.inner);
         let sealed = inner.generator.seal();
         if let Err(error) = inner.register(sealed) {
             // A log that failed once fails every batch from then on.
             tracing::error!(error = ?error, "a block could not be logged");
         }
-        inner.queue.allocate(time);
+        inner.queue.allocate(time, most);
+        self.note_waiting(&inner);
         let blocks = inner.queue.batch(time).unwrap_or_default();
         let info = InputInfo {
             stream: self.stream,
@@ -221,6 +250,13 @@ impl<T: Record> Intake<T> {
             description: describe(blocks),
         };
         (info, blocks.iter().filter_map(|block| block.logged()).collect())
+    }
+
+    /// Counts what waits, when nothing is in an open block.
+    fn note_waiting(&self, inner: &Inner<T>) {
+        let waiting = inner.queue.waiting().iter().map(|block| block.len()).sum();
+        self.waiting.store(waiting, Ordering::Relaxed);
+        self.room.wake();
     }
 
     /// From now on, blocks are logged.
@@ -269,6 +305,7 @@ impl<T: Record> Intake<T> {
             let block = self.resumed(&mut inner, block)?;
             inner.queue.add(block);
         }
+        self.note_waiting(&inner);
         Ok(())
     }
 
@@ -315,7 +352,7 @@ impl Intake<Text> {
         let mut inner = lock(&self.inner);
         let cut = inner.generator.add_lines(lines, count, || self.clock.now_micros())?;
         inner.register(cut)?;
-        inner.count(count, lines.len() as u64);
+        self.count(&mut inner, count, lines.len() as u64);
         Ok(())
     }
 }
@@ -419,7 +456,7 @@ mod tests {
 
     fn batch<T: Record>(intake: &Intake<T>, time: i64) -> Vec<T> {
         let blocks = intake.blocks_at(at(time)).unwrap();
-        blocks.iter().flat_map(|block| block.records().to_vec()).collect()
+        blocks.iter().flat_map(|block| block.records().unwrap().to_vec()).collect()
     }
 
     /// T-176: the records of a batch are counted, by whatever way they came.
@@ -431,15 +468,15 @@ mod tests {
         intake.add_all(vec![4, 5], || false).unwrap();
         intake.add_block(vec![], None, || false).unwrap();
         intake.add(6, || false).unwrap();
-        let (info, _) = intake.seal_and_allocate(at(1000));
+        let (info, _) = intake.seal_and_allocate(at(1000), None);
         assert_eq!((info.records, info.description.as_str()), (6, "offsets 2-3"));
         assert_eq!(batch(&intake, 1000), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(intake.seal_and_allocate(at(1000)).0.records, 6);
+        assert_eq!(intake.seal_and_allocate(at(1000), None).0.records, 6);
 
         intake.add(7, || false).unwrap();
         intake.close();
         assert!(intake.add(8, || false).is_err());
-        assert_eq!(intake.seal_and_allocate(at(2000)).0.records, 1);
+        assert_eq!(intake.seal_and_allocate(at(2000), None).0.records, 1);
         assert_eq!(batch(&intake, 2000), [7]);
         let counts = intake.counts();
         assert_eq!((counts.records, counts.bytes, counts.blocks, counts.waiting_blocks), (7, 56, 4, 0));
@@ -460,7 +497,7 @@ mod tests {
         while seen.len() < 100 {
             time += 1;
             assert!(intake.budget.used() <= 80);
-            intake.seal_and_allocate(at(time));
+            intake.seal_and_allocate(at(time), None);
             seen.extend(batch(&intake, time));
             clock.advance(Duration::from_millis(1));
             intake.forget(at(time + 1));
@@ -468,6 +505,27 @@ mod tests {
         storing.join().unwrap();
         assert_eq!(seen, (0..100).collect::<Vec<_>>());
         assert_eq!(intake.budget.used(), 0);
+    }
+
+    /// Where only so much may wait, a receiver is held back until a batch has taken some of it.
+    #[test]
+    fn a_long_queue_holds_the_receiver_back() {
+        let (intake, _) = intake::<u64>(1 << 20);
+        intake.hold_back(3);
+        let storing = {
+            let intake = intake.clone();
+            spawn("storing", move || (0..10).for_each(|n| intake.add(n, || false).unwrap()))
+        };
+        let mut seen = Vec::new();
+        let mut time = 0;
+        while seen.len() < 10 {
+            time += 1;
+            assert!(intake.waiting() <= 3);
+            intake.seal_and_allocate(at(time), Some(1));
+            seen.extend(batch(&intake, time));
+        }
+        storing.join().unwrap();
+        assert_eq!((seen, intake.waiting()), ((0..10).collect(), 0));
     }
 
     #[test]
@@ -482,7 +540,7 @@ mod tests {
             clock.advance(Duration::from_millis(5));
             std::thread::yield_now();
         }
-        intake.seal_and_allocate(at(1));
+        intake.seal_and_allocate(at(1), None);
         intake.forget(at(2));
         storing.join().unwrap();
         assert!(intake.counts().held_back_micros >= 5000);

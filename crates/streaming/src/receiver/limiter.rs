@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use waterclock_base::Settings;
 use waterclock_base::world::{Clock, lock};
 
+use super::rate::initial_rate;
 use crate::block::Waiters;
 
 /// After a pause so many seconds' worth of records may come at once.
@@ -76,8 +77,8 @@ impl RateLimiter {
 
     /// The limiter that the settings ask for.
     pub fn of(settings: &Settings, clock: Arc<dyn Clock>) -> Self {
-        let initial = settings.backpressure_initial_rate.filter(|_| settings.backpressure);
-        Self::new(clock, settings.receiver_max_rate, initial)
+        let max = settings.receiver_max_rate;
+        Self::new(clock, max, initial_rate(settings, max))
     }
 
     /// Records a second; none for no limit.

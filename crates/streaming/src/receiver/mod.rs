@@ -33,6 +33,7 @@ pub use intake::ReceiverCounts;
 pub use limiter::RateLimiter;
 pub(crate) use line_buffer::{BadLines, LineBuffer};
 pub use rate::PidEstimator;
+pub(crate) use rate::SpeedLimit;
 pub(crate) use socket::count_bad_lines;
 pub use socket::{RawSocket, SocketReader, TextSocket, TypedSocket};
 pub use supervisor::{ReceiverControl, ReceiverSetup, ReceiverSupervisor};

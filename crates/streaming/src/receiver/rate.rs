@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waterclock_base::{BatchInfo, Error, Result, Settings, StreamId};
+use waterclock_base::{BatchInfo, BatchInterval, Error, Result, Settings, StreamId};
 
 /// Estimates, after each batch, at which rate records can be processed: a PID controller.
 ///
@@ -85,7 +85,9 @@ impl PidEstimator {
     /// As [`new`](Self::new).
     pub fn of(settings: &Settings) -> Result<Self> {
         let pid = settings.backpressure_pid;
-        Self::new(settings.batch_interval, pid.proportional, pid.integral, pid.derived, pid.min_rate)
+        // With a latency target a backlog is to be gone within it.
+        let interval = settings.latency.unwrap_or(settings.batch_interval);
+        Self::new(interval, pid.proportional, pid.integral, pid.derived, pid.min_rate)
     }
 
     /// The rate in records a second that the next batches can bear, after a batch that ended at
@@ -133,9 +135,54 @@ impl PidEstimator {
     }
 }
 
+/// Records a second before anything was measured, where the program says nothing.
+const INITIAL_RATE: f64 = 10_000.0;
+
+/// The rate of each input before the first estimate, where there is back-pressure; infinity for no limit. `most` is
+/// the limit that holds for it always.
+pub(crate) fn initial_rate(settings: &Settings, most: Option<f64>) -> Option<f64> {
+    let given = settings.backpressure_initial_rate.filter(|rate| *rate > 0.0);
+    settings.backpressure.then(|| given.or(most).unwrap_or(INITIAL_RATE))
+}
+
+/// How much each batch may read so that processing keeps up: an estimated rate, over the interval of the batch.
+pub(crate) struct SpeedLimit {
+    pid: PidEstimator,
+    rate: f64,
+    /// What is left of a record: at a low rate some batches read nothing, but not all of them.
+    part: f64,
+}
+
+impl SpeedLimit {
+    /// The limit that the settings ask for.
+    ///
+    /// # Errors
+    /// As [`PidEstimator::of`].
+    pub(crate) fn of(settings: &Settings) -> Result<Self> {
+        let rate = initial_rate(settings, None).unwrap_or(f64::INFINITY);
+        Ok(SpeedLimit { pid: PidEstimator::of(settings)?, rate, part: 0.0 })
+    }
+
+    /// The new rate after a completed batch, if it tells anything.
+    pub(crate) fn after_batch(&mut self, stream: StreamId, batch: &BatchInfo) -> Option<f64> {
+        self.rate = self.pid.after_batch(stream, batch)?;
+        Some(self.rate)
+    }
+
+    /// What the batch may read; none for everything.
+    pub(crate) fn records_in(&mut self, interval: BatchInterval) -> Option<u64> {
+        if !self.rate.is_finite() {
+            return None;
+        }
+        let records = self.rate * interval.to.since(interval.from).as_secs_f64() + self.part;
+        self.part = records.fract();
+        Some(records as u64)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use waterclock_base::{BatchInterval, BatchOrigin, BatchPhases, BatchTime, InputInfo};
+    use waterclock_base::{BatchOrigin, BatchPhases, BatchTime, InputInfo};
 
     use super::*;
 
@@ -288,5 +335,21 @@ mod tests {
         assert_eq!(pid.after_batch(StreamId(3), &batch(40_000)), Some(1000.0));
         assert_eq!(pid.after_batch(StreamId(5), &batch(60_000)), None);
         assert_eq!(pid.after_batch(StreamId(3), &BatchInfo { ended_micros: None, ..batch(60_000) }), None);
+    }
+
+    /// A rate of less than a record a batch reads one now and then; the first batch is bounded, too.
+    #[test]
+    fn a_low_rate_is_never_zero_for_ever() {
+        let mut settings = Settings::default();
+        settings.backpressure = true;
+        let at = BatchTime::from_millis;
+        let tick = |n| BatchInterval { from: at(n), to: at(n + 1) };
+        assert_eq!(SpeedLimit::of(&settings).unwrap().records_in(tick(0)), Some(10));
+        settings.backpressure_initial_rate = Some(400.0);
+        let mut limit = SpeedLimit::of(&settings).unwrap();
+        let read: Vec<_> = (0..10).map(|n| limit.records_in(tick(n)).unwrap()).collect();
+        assert_eq!(read, [0, 0, 1, 0, 1, 0, 0, 1, 0, 1]);
+        settings.backpressure_initial_rate = Some(f64::INFINITY);
+        assert_eq!(SpeedLimit::of(&settings).unwrap().records_in(tick(0)), None);
     }
 }

@@ -46,7 +46,7 @@ fn lines_arrive_in_order() {
         let time = i64::try_from(batch).unwrap() * 1000;
         assert_eq!(input.seal_and_allocate(at(time)).records, 1);
         let blocks = input.blocks_at(at(time)).unwrap();
-        assert!(matches!(blocks[0].records(), Records::Lines(lines) if lines.text() == line));
+        assert!(matches!(&*blocks[0].records().unwrap(), Records::Lines(lines) if lines.text() == line));
         seen.extend(records(&input, time));
     }
     assert_eq!(seen, texts(&["hello", "how", "are", "you", "doing"]));

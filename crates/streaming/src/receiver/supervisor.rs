@@ -112,7 +112,7 @@ pub trait ReceiverControl: Send + Sync {
 /// input.stop(true);
 /// let time = BatchTime::from_millis(1000);
 /// assert_eq!(input.seal_and_allocate(time).records, 3);
-/// assert_eq!(input.blocks_at(time).unwrap()[0].records().to_vec(), [1, 2, 3]);
+/// assert_eq!(input.blocks_at(time).unwrap()[0].records()?.to_vec(), [1, 2, 3]);
 /// # Ok::<(), waterclock_base::Error>(())
 /// ```
 pub struct ReceiverSupervisor<T> {
@@ -220,7 +220,7 @@ impl<T: Record> ReceiverControl for ReceiverSupervisor<T> {
     }
 
     fn seal_and_allocate(&self, time: BatchTime) -> InputInfo {
-        self.intake().seal_and_allocate(time).0
+        self.intake().seal_and_allocate(time, None).0
     }
 
     fn forget(&self, before: BatchTime) {

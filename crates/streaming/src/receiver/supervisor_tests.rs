@@ -80,7 +80,7 @@ pub(super) fn eventually(done: impl Fn() -> bool, otherwise: impl Fn() -> String
 /// All records of a batch.
 pub(super) fn records<T: Record>(input: &ReceiverSupervisor<T>, time: i64) -> Vec<T> {
     let blocks = input.blocks_at(at(time)).unwrap();
-    blocks.iter().flat_map(|block| block.records().to_vec()).collect()
+    blocks.iter().flat_map(|block| block.records().unwrap().to_vec()).collect()
 }
 
 pub(super) fn until_received<T: Record>(input: &ReceiverSupervisor<T>, count: u64) {

@@ -99,7 +99,7 @@ impl<F: Send + Sync + 'static> Source for Generated<F> {
         Ok(())
     }
 
-    fn cut(&self, interval: BatchInterval) -> Cut {
+    fn cut(&self, interval: BatchInterval, _most: Option<u64>) -> Cut {
         let numbers = self.due.within(interval);
         let mut range = Vec::new();
         // Numbers can always be written.
@@ -131,7 +131,11 @@ impl<F: Send + Sync + 'static> Source for Generated<F> {
 impl<T: Data, F: Fn(u64) -> T + Send + Sync + 'static> Input<T> for Generated<F> {
     /// A time without a batch has a dataset without partitions.
     fn rdd(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
-        let numbers = lock(&self.cut).get(&t).cloned().unwrap_or_default();
+        let numbers = lock(&self.cut).get(&t).cloned();
+        if numbers.is_none() && cx.is_paced() {
+            return Ok(None);
+        }
+        let numbers = numbers.unwrap_or_default();
         let count = numbers.end - numbers.start;
         let partitions = usize::try_from(count).unwrap_or(usize::MAX).min(cx.settings.default_parallelism);
         let bytes = count.saturating_mul(size_of::<T>() as u64);

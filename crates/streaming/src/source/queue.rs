@@ -201,7 +201,7 @@ impl<T: Data> Source for QueueSource<T> {
     }
 
     /// The range is how many had been taken before, and how many the batch takes.
-    fn cut(&self, interval: BatchInterval) -> Cut {
+    fn cut(&self, interval: BatchInterval, _most: Option<u64>) -> Cut {
         let (rdds, records) = self.take(if self.options.one_at_a_time { 1 } else { usize::MAX });
         let mut taken = lock(&self.taken);
         let mut range = Vec::new();

@@ -8,15 +8,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use waterclock_base::world::lock;
 use waterclock_base::{
-    BatchInterval, BatchTime, BoxError, Data, Error, Event, InputInfo, Result, StreamId, decode, encode,
+    BatchInfo, BatchInterval, BatchTime, BoxError, Data, Error, Event, InputInfo, Result, StreamId, decode,
+    encode,
 };
 use waterclock_engine::{CHUNK, Compute, Define, Halt, Rdd, Sink, Step, TaskCx, panic_message};
 
 use super::Input;
 use crate::context::StreamingContext;
 use crate::dstream::DStream;
-use crate::graph::{BatchCx, Cut, SavedBatch, SavedInput, Source};
+use crate::graph::{BatchCx, Cut, SavedBatch, SavedInput, Source, Waiting};
 use crate::listen::Bus;
+use crate::receiver::SpeedLimit;
 
 /// An outside source of which any part can be read again for as long as it is kept there: what a batch reads
 /// is a *range*, which is fixed and written down before the batch runs.
@@ -48,6 +50,22 @@ pub trait RangeSource<T: Data>: Send + Sync + 'static {
     /// When the source can't be asked now: the batch then reads nothing, listeners see a warning, and the next
     /// one begins where this one should have.
     fn next(&self, before: Option<&Self::Range>, interval: BatchInterval) -> Result<Self::Range, BoxError>;
+
+    /// The same with at most so many records, as far as the source can tell: those that wait longest, or a share of
+    /// each partition, so that none stands still for ever. It is called in place of `next` where back-pressure or a
+    /// latency target asks for that; what it leaves out is for the next call. A source that does not have this method
+    /// gives what there is.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    fn next_at_most(
+        &self,
+        before: Option<&Self::Range>,
+        interval: BatchInterval,
+        _records: u64,
+    ) -> Result<Self::Range, BoxError> {
+        self.next(before, interval)
+    }
 
     /// How many partitions of the dataset the range makes.
     fn partitions(&self, range: &Self::Range) -> usize;
@@ -144,10 +162,12 @@ impl StreamingContext {
         let by_batch = Arc::<Mutex<BTreeMap<BatchTime, S::Range>>>::default();
         let ranges = Ranges { by_batch: by_batch.clone() };
         let (bus, source) = (self.inner.graph.bus.clone(), Arc::new(source));
+        let settings = self.settings().clone();
         let stream = self.input(operator, site, move |stream| {
             let (last, acknowledged) = (Mutex::default(), Mutex::default());
             let label = OnceLock::new();
-            Ok(RangeInput { stream, operator, site, label, source, bus, by_batch, last, acknowledged })
+            let speed = settings.backpressure.then(|| SpeedLimit::of(&settings)).transpose()?.map(Mutex::new);
+            Ok(RangeInput { stream, operator, site, label, source, bus, by_batch, last, acknowledged, speed })
         });
         (stream, ranges)
     }
@@ -164,6 +184,8 @@ struct RangeInput<T: Data, S: RangeSource<T>> {
     last: Mutex<Option<S::Range>>,
     /// Ranges that nobody was told yet that they are not needed any more.
     acknowledged: Mutex<BTreeMap<BatchTime, S::Range>>,
+    /// With back-pressure.
+    speed: Option<Mutex<SpeedLimit>>,
 }
 
 impl<T: Data, S: RangeSource<T>> RangeInput<T, S> {
@@ -197,12 +219,29 @@ impl<T: Data, S: RangeSource<T>> Source for RangeInput<T, S> {
         });
     }
 
-    fn cut(&self, interval: BatchInterval) -> Cut {
+    fn waiting(&self) -> Waiting {
+        Waiting::Unknown
+    }
+
+    fn batch_completed(&self, batch: &BatchInfo) {
+        if let Some(speed) = &self.speed
+            && let Some(rate) = lock(speed).after_batch(self.stream, batch)
+        {
+            tracing::debug!(stream = self.stream.0, rate, "new rate");
+        }
+    }
+
+    fn cut(&self, interval: BatchInterval, most: Option<u64>) -> Cut {
+        let bearable = self.speed.as_ref().and_then(|speed| lock(speed).records_in(interval));
+        let most = most.into_iter().chain(bearable).min();
         let mut last = lock(&self.last);
         let (mut info, mut bytes) =
             (InputInfo { stream: self.stream, records: 0, description: String::new() }, Vec::new());
         let next = self.guarded(|| {
-            let range = self.source.next(last.as_ref(), interval)?;
+            let range = match most {
+                Some(most) => self.source.next_at_most(last.as_ref(), interval, most)?,
+                None => self.source.next(last.as_ref(), interval)?,
+            };
             encode(&range, &mut bytes)?;
             Ok((self.source.records(&range), self.source.describe(&range), range))
         });
@@ -270,6 +309,9 @@ impl<T: Data, S: RangeSource<T>> Input<T> for RangeInput<T, S> {
     /// A batch that reads nothing has a dataset without partitions.
     fn rdd(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
         let range = lock(&self.by_batch).get(&t).cloned();
+        if range.is_none() && cx.is_paced() {
+            return Ok(None);
+        }
         let partitions = range.as_ref().map_or(0, |range| self.source.partitions(range));
         let define = Define::new(self.operator, partitions).at(self.site);
         let body = RangeOfBatch { operator: self.operator, source: self.source.clone(), range };

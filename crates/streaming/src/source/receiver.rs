@@ -11,7 +11,7 @@ use super::Input;
 use crate::block::{BlockLog, ReceivedBlock, Records, gather};
 use crate::context::StreamingContext;
 use crate::dstream::DStream;
-use crate::graph::{BatchCx, Cut, Graph, SavedInput, Source};
+use crate::graph::{BatchCx, Cut, Graph, SavedInput, Source, Waiting};
 use crate::receiver::{
     PidEstimator, Receiver, ReceiverControl, ReceiverHandle, ReceiverSetup, ReceiverSupervisor,
 };
@@ -149,8 +149,16 @@ impl<T: Record> Source for Received<T> {
         self.supervisor.await_stopped(graceful)
     }
 
-    fn cut(&self, interval: BatchInterval) -> Cut {
-        let (info, blocks) = self.supervisor.intake().seal_and_allocate(interval.to);
+    fn waiting(&self) -> Waiting {
+        Waiting::Records(self.supervisor.intake().waiting())
+    }
+
+    fn hold_back(&self, at: u64) {
+        self.supervisor.intake().hold_back(at);
+    }
+
+    fn cut(&self, interval: BatchInterval, most: Option<u64>) -> Cut {
+        let (info, blocks) = self.supervisor.intake().seal_and_allocate(interval.to, most);
         let mut range = Vec::new();
         // Numbers can always be written.
         let _ = encode(&blocks, &mut range);
@@ -186,7 +194,11 @@ impl<T: Record> Source for Received<T> {
 impl<T: Record> Input<T> for Received<T> {
     /// A time without a batch (before the start, merged into a later one) has a dataset without partitions.
     fn rdd(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
-        let blocks = self.supervisor.blocks_at(t).unwrap_or_default();
+        let blocks = self.supervisor.blocks_at(t);
+        if blocks.is_none() && cx.is_paced() {
+            return Ok(None);
+        }
+        let blocks = blocks.unwrap_or_default();
         let bytes: Vec<u64> = blocks.iter().map(|block| block.bytes()).collect();
         let most =
             if cx.rules().one_partition_per_block { usize::MAX } else { cx.settings.default_parallelism };
@@ -205,7 +217,7 @@ struct Blocks<T> {
 impl<T: Record> Compute<T> for Blocks<T> {
     fn compute(&self, partition: usize, cx: &TaskCx, out: &mut dyn Sink<T>) -> Step {
         for block in self.partitions.get(partition).into_iter().flatten() {
-            match block.records() {
+            match &*block.records()? {
                 Records::Lines(lines) => lines.hand(cx, out)?,
                 Records::Owned(records) => {
                     // A block is bounded, so that looking once at whether the job was called off is enough.

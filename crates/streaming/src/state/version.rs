@@ -71,6 +71,13 @@ impl<K: Key, S: Record, M: Data> Versions<K, S, M> {
         Ok(lock(&self.state).open.get(&t).cloned())
     }
 
+    /// Whether one version follows the other because a batch covers all the slides between them.
+    pub(crate) fn follows(&self, time: BatchTime, before: BatchTime, slide: Duration) -> bool {
+        let state = lock(&self.state);
+        let covered = |between| state.long.iter().any(|long| long.from < between && between < long.to);
+        (before + slide).until(time, slide).all(covered)
+    }
+
     /// Whether any version exists, committed or on its way.
     pub(crate) fn any(&self) -> bool {
         self.store.committed().is_some() || !lock(&self.state).open.is_empty()

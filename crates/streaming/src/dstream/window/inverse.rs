@@ -221,8 +221,9 @@ where
     /// The stage of one window: what the one before lacks enters, what it has too much leaves. Where the one
     /// before was not made (its batch failed), the window is made from scratch.
     fn version(&self, time: BatchTime, before: Option<Stage<K, V>>, cx: &BatchCx<'_>) -> Result<Stage<K, V>> {
-        let newest = self.stream.versions.newest();
-        let follows = newest.filter(|newest| *newest + self.bounds.slide == time);
+        let (versions, slide) = (&self.stream.versions, self.bounds.slide);
+        let newest = versions.newest();
+        let follows = newest.filter(|newest| versions.follows(time, *newest, slide));
         let now: Vec<BatchTime> = self.bounds.times(time, cx.zero).collect();
         let then: Vec<BatchTime> =
             follows.map_or_else(Vec::new, |before| self.bounds.times(before, cx.zero).collect());

@@ -342,7 +342,7 @@ impl<F: Send + Sync + 'static> Source for Files<F> {
         Ok(())
     }
 
-    fn cut(&self, interval: BatchInterval) -> Cut {
+    fn cut(&self, interval: BatchInterval, _most: Option<u64>) -> Cut {
         let batch = self.look(interval.to);
         for text in batch.warnings {
             let text = format!("{} at {}: {text}", self.operator, self.site);
@@ -388,6 +388,9 @@ impl<T: Data, F: Format<T>> Input<T> for Files<F> {
     /// A batch without files has a dataset without partitions.
     fn rdd(&self, t: BatchTime, cx: &BatchCx<'_>) -> Result<Option<Rdd<T>>> {
         let files = lock(&self.cut).get(&t).cloned();
+        if files.is_none() && cx.is_paced() {
+            return Ok(None);
+        }
         let files = files.as_deref().unwrap_or_default();
         let bytes = files.iter().map(|file| file.len).sum();
         let most = (!cx.rules().one_partition_per_block).then_some(cx.settings.default_parallelism);

@@ -42,7 +42,7 @@ impl<T: Data> Source for SimSource<T> {
         Ok(())
     }
 
-    fn cut(&self, interval: BatchInterval) -> Cut {
+    fn cut(&self, interval: BatchInterval, _most: Option<u64>) -> Cut {
         let now = self.outside.clock.now();
         let there = self.arrivals.partition_point(|(at, _)| *at <= now);
         let mut cut = lock(&self.cut);

@@ -1,0 +1,226 @@
+//! Goal: under a latency target batches follow the load, and windows, state and replay are as with a fixed interval.
+//! Method: virtual time; batches cost none of it, but where a test says so. The decision itself is tested in
+//! `batch/pace`.
+
+#![allow(clippy::unwrap_used, reason = "tests, and what they share")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use common::{SECOND, ear, eventually};
+use waterclock_base::world::lock;
+use waterclock_base::{BatchTime, Error, Event};
+use waterclock_engine::Keyed;
+use waterclock_streaming::testing::{TestClock, get_or_create, manual};
+use waterclock_streaming::{Builder, Collected, DStream, State, StateSpec, Stop, StreamingContext};
+
+const TARGET: Duration = Duration::from_millis(100);
+const STEP: Duration = Duration::from_millis(5);
+
+fn builder() -> Builder {
+    StreamingContext::builder("latency").latency(TARGET).threads(2)
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Numbers at a rate of a thousand a second, summed by what is left of a division by three.
+fn keyed(ssc: &StreamingContext) -> DStream<(u64, u64)> {
+    ssc.generator_stream(1000, |n| (n % 3, n)).unwrap()
+}
+
+type Sums = Collected<(u64, u64)>;
+
+/// Windows of all kinds that slide every half second.
+fn windows(ssc: &StreamingContext) -> Vec<Sums> {
+    let input = keyed(ssc);
+    let half = ms(500);
+    let inverse = input.reduce_by_key_and_window_inverse_with(
+        |a, b| a + b,
+        |a, b| a - b,
+        SECOND,
+        half,
+        Keyed::new().partitions(2),
+    );
+    vec![
+        input.window_sliding(SECOND, half).reduce_by_key(|a, b| a + b).collect_batches(),
+        // One whose begin is not a multiple of the slide.
+        input.reduce_by_key_and_window(|a, b| a + b, ms(700), half).collect_batches(),
+        inverse.collect_batches(),
+    ]
+}
+
+fn run(builder: Builder, define: impl Fn(&StreamingContext) -> Vec<Sums>, millis: u32) -> (Vec<Sums>, u64) {
+    let (ssc, clock) = manual(builder).unwrap();
+    let sums = define(&ssc);
+    ssc.start().unwrap();
+    clock.advance_batches(millis / 5);
+    let batches = ssc.status().completed_batches;
+    ssc.stop(Stop::Now).unwrap();
+    ssc.await_termination().unwrap();
+    (sums, batches)
+}
+
+fn sorted(sums: &Sums) -> Vec<(BatchTime, Vec<(u64, u64)>)> {
+    let mut all = sums.all();
+    all.iter_mut().for_each(|(_, sums)| sums.sort());
+    all
+}
+
+/// Windows have the same records as with batches of one step each, though batches are ten times as long.
+#[test]
+fn windows_do_not_depend_on_the_pace() {
+    let (paced, batches) = run(builder(), windows, 4000);
+    let fixed = StreamingContext::builder("fixed").batch_interval(STEP).threads(2);
+    let (stepped, steps) = run(fixed, windows, 4000);
+    assert_eq!(steps, 800);
+    assert!(batches <= 100, "{batches}");
+    for (paced, stepped) in paced.iter().zip(&stepped) {
+        assert_eq!(sorted(paced), sorted(stepped));
+        assert_eq!(paced.all().len(), 8);
+    }
+}
+
+/// State and windows that move on with each batch: at the end of a batch they are what they are there with short ones.
+#[test]
+fn state_does_not_depend_on_the_pace() {
+    let define = |ssc: &StreamingContext| -> Vec<Sums> {
+        let input = keyed(ssc);
+        let add = |new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.iter().sum::<u64>());
+        let total = StateSpec::function(|_, _: &u64, value: Option<u64>, sum: &mut State<'_, u64>| {
+            let all = sum.get().copied().unwrap_or(0) + value?;
+            sum.update(all);
+            Some(all)
+        });
+        let inverse = input.reduce_by_key_and_window_inverse(|a, b| a + b, |a, b| a - b, SECOND, STEP);
+        vec![
+            input.update_state_by_key(add).collect_batches(),
+            input.map_with_state(total).state_snapshots().collect_batches(),
+            inverse.collect_batches(),
+        ]
+    };
+    let (paced, batches) = run(builder(), define, 3000);
+    let fixed = StreamingContext::builder("fixed").batch_interval(STEP).threads(2);
+    let (stepped, _) = run(fixed, define, 3000);
+    assert!((50..=80).contains(&batches), "{batches}");
+    for (paced, stepped) in paced.iter().zip(&stepped) {
+        let (paced, stepped) = (sorted(paced), sorted(stepped));
+        for batch in &paced {
+            assert!(stepped.contains(batch), "{batch:?}");
+        }
+        assert_eq!(paced.last(), stepped.last());
+    }
+}
+
+/// Stores numbers as fast as it may, until it has stored so many.
+fn burst(ssc: &StreamingContext, count: u64, done: &Arc<AtomicBool>) -> Collected<u64> {
+    let done = done.clone();
+    let numbers = ssc.receiver_stream(move |out| {
+        for n in 0..count {
+            out.store(n)?;
+        }
+        done.store(true, Ordering::SeqCst);
+        out.until_stopped();
+        Ok(())
+    });
+    numbers.collect_batches()
+}
+
+/// The first batch is bounded as well, and none takes more than twice of what was seen before. Nothing is lost, and the
+/// order stays.
+#[test]
+fn a_burst_is_taken_in_parts_that_grow() {
+    let (ssc, clock) = manual(builder()).unwrap();
+    let done = Arc::default();
+    let seen = burst(&ssc, 20_000, &done);
+    let heard = ear(&ssc);
+    ssc.start().unwrap();
+    while !done.load(Ordering::SeqCst) {
+        clock.advance_batches(1);
+    }
+    clock.stop_gracefully().unwrap();
+    let batches: Vec<Vec<u64>> = seen.all().into_iter().map(|(_, numbers)| numbers).collect();
+    let most = batches.iter().map(Vec::len).scan(100, |most, len| {
+        let before = *most;
+        *most = before.max(2 * len);
+        Some((before, len))
+    });
+    assert!(
+        most.into_iter().all(|(most, len)| len <= most),
+        "{:?}",
+        batches.iter().map(Vec::len).collect::<Vec<_>>()
+    );
+    assert_eq!(batches.concat(), (0..20_000).collect::<Vec<_>>());
+    eventually("nobody is told", || lock(&heard).iter().any(|event| matches!(event, Event::PaceChanged(_))));
+    assert_eq!(ssc.status().pace.map(|pace| pace.target_ms), Some(100));
+}
+
+/// A graceful stop takes all that waits, however much a batch may have.
+#[test]
+fn a_graceful_stop_takes_everything() {
+    let (ssc, clock) = manual(builder()).unwrap();
+    let done = Arc::default();
+    let seen = burst(&ssc, 100, &done);
+    ssc.start().unwrap();
+    eventually("the receiver is held back", || done.load(Ordering::SeqCst));
+    clock.stop_gracefully().unwrap();
+    assert_eq!(
+        seen.all().into_iter().flat_map(|(_, numbers)| numbers).collect::<Vec<_>>(),
+        (0..100).collect::<Vec<_>>()
+    );
+}
+
+/// What batches covered is in the log: a program that is started again goes on with the same windows and state, and
+/// makes up for the time between in as few batches as windows allow.
+#[test]
+fn a_restart_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sums = Vec::new();
+    let mut batches = Vec::new();
+    for (start, steps) in [(0, 250), (11_000, 150)] {
+        let mut collected = None;
+        let start = BatchTime::from_millis(start);
+        let (ssc, clock): (StreamingContext, TestClock) = get_or_create(dir.path(), start, |builder| {
+            let ssc = builder.latency(TARGET).threads(2).build()?;
+            let input = keyed(&ssc).named("numbers");
+            let window = input.reduce_by_key_and_window_inverse(|a, b| a + b, |a, b| a - b, SECOND, ms(500));
+            let add = |new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.iter().sum::<u64>());
+            let total = input.update_state_by_key(add).named("total");
+            collected = Some((window.named("window").collect_batches(), total.collect_batches()));
+            Ok(ssc)
+        })
+        .unwrap();
+        ssc.start().unwrap();
+        clock.advance_batches(steps);
+        batches.push(ssc.status().completed_batches);
+        ssc.stop(Stop::Now).unwrap();
+        ssc.await_termination().unwrap();
+        sums.extend(collected);
+    }
+    // 9.75 s were missed, in which 19 windows ended.
+    assert!(batches[0] <= 30 && batches[1] <= 40, "{batches:?}");
+    let expected = |from: u64, to: u64| -> Vec<(u64, u64)> {
+        (0..3).map(|key| (key, (from..to).filter(|n| n % 3 == key).sum())).collect()
+    };
+    let (window, total) = &sums[1];
+    for (time, sums) in sorted(window) {
+        let end = time.as_millis() as u64;
+        assert_eq!(sums, expected(end - 1000, end), "{time}");
+    }
+    assert_eq!(sorted(total).last().unwrap(), &(BatchTime::from_millis(11_750), expected(0, 11_750)));
+}
+
+#[test]
+fn a_target_needs_steps() {
+    let refused = builder().latency(ms(1)).build().map(drop).unwrap_err();
+    assert!(matches!(refused, Error::Setting { setting: "latency", .. }), "{refused}");
+    let given = builder().batch_interval(ms(20)).build().unwrap();
+    assert_eq!(given.settings().batch_interval, ms(20));
+    for (target, step) in [(2, 1), (100, 5), (150, 5), (1000, 50), (60_000, 2000)] {
+        assert_eq!(builder().latency(ms(target)).build().unwrap().settings().batch_interval, ms(step));
+    }
+}
