@@ -57,8 +57,6 @@ pub struct Status {
     pub dropped_events: u64,
     /// Bytes of received, shuffled, cached and state data held in memory.
     pub memory_used: u64,
-    /// Bytes that may be held so.
-    pub memory_budget: u64,
     /// Who has how much of it.
     pub memory: MemoryStatus,
     /// Bytes that were moved to disk, because memory was short.

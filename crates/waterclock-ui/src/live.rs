@@ -72,7 +72,7 @@ fn overview(status: &Status, batches: usize) -> Value {
             "dropped": status.dropped_records,
             "events": status.dropped_events,
         },
-        "memory": [status.memory_used, status.memory_budget, status.spilled_bytes],
+        "memory": [status.memory_used, status.memory.budget, status.spilled_bytes],
         "inputs": status.inputs,
         "receivers": status.receivers,
         "waiting": points(&status.waiting),

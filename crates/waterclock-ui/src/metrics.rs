@@ -116,7 +116,7 @@ impl Collector for Scrape {
             "memory_budget",
             "Memory that data may take",
             Some(&Unit::Bytes),
-            status.memory_budget as f64,
+            status.memory.budget as f64,
         )?;
         to.counter(
             "spilled",

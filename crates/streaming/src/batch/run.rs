@@ -271,23 +271,9 @@ impl Runner {
     fn settle(&self, t: BatchTime) {
         let ended = self.now();
         let Some(mut batch) = lock(&self.state).batches.remove(&t) else { return };
-        let phases = &mut batch.info.phases;
-        let began = batch.info.started_micros.unwrap_or(ended);
-        let before = phases.making + phases.logging;
-        phases.running = u64::try_from(ended - began).unwrap_or_default().saturating_sub(before);
-        if batch.errors.is_empty() {
-            batch.errors.extend(on_behalf_of(t, None, || self.complete(t)).err());
-        }
-        let completed = self.now();
-        batch.info.phases.completing = self.since(ended);
-        self.publish(t, &mut batch);
         let (records, started) = (batch.info.records(), batch.info.started_micros.unwrap_or(ended));
-        let published = self.now();
-        batch.info.phases.publishing = self.since(completed);
-        let counted = self.count(&mut batch);
-        let broken = self.write_down(t, &batch, counted).map_err(|error| batch.errors.push(error)).is_err();
+        let broken = self.conclude(t, &mut batch, ended);
         let committed = self.now();
-        batch.info.phases.committing = self.since(published);
         let how = if batch.errors.is_empty() { Settled::Committed } else { Settled::Skipped };
         let stops = broken || !batch.errors.is_empty() && self.graph.on_failure() == FailurePolicy::Stop;
         let mut info = batch.info;
@@ -334,6 +320,27 @@ impl Runner {
         if stops {
             (self.stop)();
         }
+    }
+
+    /// What comes after the last job: state that nobody asked for, publishing, and the record of it. Whether that
+    /// record could not be written.
+    fn conclude(&self, t: BatchTime, batch: &mut Batch, ended: i64) -> bool {
+        let phases = &mut batch.info.phases;
+        let began = batch.info.started_micros.unwrap_or(ended);
+        let before = phases.making + phases.logging;
+        phases.running = u64::try_from(ended - began).unwrap_or_default().saturating_sub(before);
+        if batch.errors.is_empty() {
+            batch.errors.extend(on_behalf_of(t, None, || self.complete(t)).err());
+        }
+        let completed = self.now();
+        batch.info.phases.completing = self.since(ended);
+        self.publish(t, batch);
+        let published = self.now();
+        batch.info.phases.publishing = self.since(completed);
+        let counted = self.count(batch);
+        let broken = self.write_down(t, batch, counted).map_err(|error| batch.errors.push(error)).is_err();
+        batch.info.phases.committing = self.since(published);
+        broken
     }
 
     /// Tells sources which batches are over, where there is no checkpoint to wait for: those before the first

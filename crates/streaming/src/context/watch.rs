@@ -22,7 +22,6 @@ impl Graph {
         status.batch_interval_ms = u64::try_from(settings.batch_interval.as_millis()).unwrap_or(u64::MAX);
         status.memory_used = memory.used();
         status.memory = self.memory_status();
-        status.memory_budget = settings.memory_budget;
         status.spilled_bytes = memory.spilled();
         status.states = self.states();
         let dir = self.checkpoint().map(|checkpoint| checkpoint.dir().display().to_string());
