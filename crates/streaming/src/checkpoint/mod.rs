@@ -200,6 +200,16 @@ impl Checkpoint {
         self.header.key_groups
     }
 
+    /// The first batch that was begun and is still to be run, and its partitions where none are given.
+    ///
+    /// It must come out as it was begun, down to the partitions of state and of what is published. These are fixed
+    /// when the program defines them, so that the whole process has the same.
+    pub(crate) fn begun(&self) -> Option<(BatchTime, usize)> {
+        let facts = lock(&self.facts);
+        let (cut, _) = facts.as_ref()?.batches.values().find(|(_, ending)| ending.is_none())?;
+        Some((cut.time(), cut.partitions as usize))
+    }
+
     /// What a start with these settings does.
     pub(crate) fn decide(&self, settings: &Settings) -> Decision {
         decide::decide(lock(&self.facts).as_ref(), settings.batch_interval)
@@ -243,7 +253,13 @@ impl Checkpoint {
             None => {
                 let header = self.header_at(settings, zero, zero, (self.epoch, 0));
                 let (nothing, states, counted) = Default::default();
-                let plan = snapshot::Plan { header, sources: std::mem::take(&mut positions), batches: nothing, states, counted };
+                let plan = snapshot::Plan {
+                    header,
+                    sources: std::mem::take(&mut positions),
+                    batches: nothing,
+                    states,
+                    counted,
+                };
                 snapshot_bytes = snapshot::write(&**disk, &self.dir, self.epoch, plan)?;
             }
             Some(facts) => {

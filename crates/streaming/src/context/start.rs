@@ -141,6 +141,10 @@ impl Inner {
         }
         let missed = if beginning.resumed { self.pick_up(&runner, &beginning, now) } else { Vec::new() };
         if let (true, Some(checkpoint)) = (beginning.resumed, graph.checkpoint()) {
+        for text in graph.notes() {
+            tracing::warn!("{text}");
+            graph.bus.post(Event::Warning { text });
+        }
             graph.bus.post(Event::Recovered(RecoveryInfo {
                 application: checkpoint.application(),
                 starts: checkpoint.starts(),

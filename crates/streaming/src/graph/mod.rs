@@ -69,6 +69,8 @@ struct State {
     remember: Option<Duration>,
     checkpoint: Option<Arc<Checkpoint>>,
     resumes: bool,
+    /// What is to be told at the start.
+    notes: Vec<String>,
     zero: Option<BatchTime>,
 }
 
@@ -91,6 +93,7 @@ impl Graph {
             remember: None,
             checkpoint: None,
             resumes: false,
+            notes: Vec::new(),
             zero: None,
         };
         // As every other use of memory, they may take half of the budget.
@@ -105,6 +108,16 @@ impl Graph {
 
     pub(crate) fn phase(&self) -> Phase {
         self.state().phase
+    }
+
+    /// Has this told at the start.
+    pub(crate) fn note(&self, notes: Vec<String>) {
+        self.state().notes.extend(notes);
+    }
+
+    /// What is to be told at the start.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.state().notes.clone()
     }
 
     /// The time before the first batch, once the context was started.
