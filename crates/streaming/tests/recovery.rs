@@ -438,3 +438,34 @@ fn a_checkpoint_has_one_owner_and_is_only_continued_when_asked() {
     assert!(first.start().unwrap_err().full_text().contains("get_or_create"));
     let _ = TestClock::now;
 }
+
+/// T-146: whoever asks for the context of a directory gets the active one, if this process has it.
+#[test]
+fn the_active_context_of_a_checkpoint_is_found() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let calls = std::sync::atomic::AtomicU32::new(0);
+    let get = |dir: &tempfile::TempDir| {
+        StreamingContext::get_active_or_create(dir.path(), |builder| {
+            calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            // No batch comes of it while the test runs.
+            let ssc = builder.batch_interval(86_400 * SECOND).build()?;
+            ssc.queue_stream(vec![vec![1]]).named("in").register();
+            Ok(ssc)
+        })
+    };
+    let calls = || calls.load(std::sync::atomic::Ordering::Relaxed);
+    let first = get(&dir).unwrap();
+    // One that was made and not started is the program's own: its directory is taken.
+    assert!(matches!(get(&dir), Err(Error::Checkpoint { .. })));
+    first.start().unwrap();
+    assert_eq!(calls(), 2);
+    let again = get(&dir).unwrap();
+    assert!((calls(), again.status().app_name) == (2, first.status().app_name));
+    let elsewhere = get(&other).unwrap();
+    elsewhere.start().unwrap();
+    assert_eq!(calls(), 3);
+    again.stop(Stop::Now).unwrap();
+    assert_eq!(first.state(), waterclock_streaming::ContextState::Stopped);
+    let next = get(&dir).unwrap();
+    assert_eq!((calls(), next.state()), (4, waterclock_streaming::ContextState::Initialized));
+}
