@@ -293,11 +293,11 @@ fn a_start_that_would_be_refused_is_refused() {
 #[test]
 fn a_batch_is_run_again_and_compared() {
     let dir = written();
-    // A replay knows no other directory than the program's own.
-    std::fs::rename(dir.path().join("checkpoint"), dir.path().join("checkpoint of its own")).unwrap();
+    // What `replay` looks at takes the place of the program's own directory.
+    let checkpoint = path(&dir, "checkpoint");
     let replay = |version: &str, time: &str, json: bool| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waterclock"));
-        command.args(["replay", time]).args(json.then_some("--json")).arg("--");
+        command.args(["replay", &checkpoint, time]).args(json.then_some("--json")).arg("--");
         command.arg(std::env::current_exe().unwrap()).args(["--exact", "the_program", "--nocapture"]);
         let Output { status, stdout, stderr } =
             command.env("PROGRAM", version).env("PROGRAM_DIR", dir.path()).output().unwrap();
@@ -331,8 +331,11 @@ fn a_wrong_command_line_is_answered_with_the_right_one() {
         &["check", "a"],
         &["check", "a", "--"],
         &["check", "--", "program"],
-        &["replay", "soon", "--", "program"],
-        &["replay", "1000"],
+    assert!(!dir.path().join("checkpoint of its own").exists());
+        &["replay", "a", "soon", "--", "program"],
+        &["replay", "1000", "--", "program"],
+        &["replay", "--json", "1000", "--", "program"],
+        &["replay", "a", "1000"],
     ] {
         let (status, _, text) = refused(args);
         assert!(status == 2 && text.contains("waterclock checkpoint inspect DIR"), "{args:?}: {text}");

@@ -128,7 +128,7 @@ impl StreamingContext {
     ) -> Result<Self> {
         let builder = match replay::asked_for()? {
             None => Builder::resuming(dir.into()),
-            Some(batch) => Builder::replaying(dir.into(), batch),
+            Some((batch, asked)) => Builder::replaying(asked.unwrap_or_else(|| dir.into()), batch),
         };
         let created = replay::created("get_or_create", builder, create);
         created.inspect_err(dry_run::failed)
