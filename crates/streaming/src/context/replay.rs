@@ -172,10 +172,10 @@ impl StreamingContext {
     /// then an error of the replay that names it.
     ///
     /// A program that uses `get_or_create` can be asked for the same from outside: with the batch time in milliseconds
-    /// in the environment variable `WATERCLOCK_REPLAY`, and perhaps a directory in `WATERCLOCK_REPLAY_DIR` that takes the
-    /// place of the program's own, its `start` replays the batch, writes
+    /// in the environment variable `WATERCLOCK_REPLAY`, its `start` replays the batch, writes
     /// [`to_json`](Replay::to_json) into the file that `WATERCLOCK_REPORT` names, starts nothing and returns an
-    /// [`Error::Lifecycle`] that says so.
+    /// [`Error::Lifecycle`] that says so. A directory in `WATERCLOCK_REPLAY_DIR` takes the place of the program's own.
+    /// The command `waterclock replay` is made of this.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where the batch can't be run again, with the range of those that can;
