@@ -168,22 +168,28 @@ fn what_keeps_a_program_from_its_start_is_in_the_report() {
 }
 
 #[test]
-fn a_checkpoint_in_use_is_looked_at_and_refused() {
+fn a_checkpoint_in_use_is_looked_at_as_if_its_owner_had_ended() {
     let dir = tempfile::tempdir().unwrap();
     let (ssc, clock) = get_or_create(dir.path(), BatchTime::ZERO, first).unwrap();
     ssc.start().unwrap();
     clock.advance_batches(2);
     let before = content(dir.path());
     let report = StreamingContext::dry_run(dir.path(), second);
-    let [owned] = &report.refusals[..] else { panic!("{report}") };
+    let [owned] = &report.notes[..] else { panic!("{report}") };
+    assert!(report.would_start(), "{report}");
     assert!(owned.contains(&format!("it belongs to process {}", std::process::id())), "{owned}");
     assert_eq!(report.fate(PartKind::State, "retyped"), Some(Fate::Migrated));
     // Its owner may have gone on writing at the end of its log meanwhile.
     let after = content(dir.path());
     assert!(after.keys().eq(before.keys()));
     assert!(before.iter().all(|(name, (bytes, _))| after[name].0.starts_with(bytes)));
+    // What would be refused then is refused now.
+    let refused =
+        StreamingContext::dry_run(dir.path(), |builder| Ok(builder.batch_interval(SECOND).build()?));
+    assert!(!refused.would_start() && refused.notes.len() == 1, "{refused}");
     ssc.stop(Stop::Now).unwrap();
-    assert!(StreamingContext::dry_run(dir.path(), second).would_start());
+    let report = StreamingContext::dry_run(dir.path(), second);
+    assert!(report.would_start() && report.notes.is_empty(), "{report}");
 }
 
 #[test]

@@ -124,3 +124,61 @@ fn marks_without_a_hash_are_known() {
     let warnings = run(dir.path(), 1000, 0, 10, &shelf, false);
     assert_eq!((warnings.len(), files(dir.path()).as_str()), (1, "1\n2\n3\n"));
 }
+
+/// Whether the batch can be published, and with how many partitions a process begins: the warnings, and how many
+/// partitions it has.
+fn summed(dir: &Path, now: i64, batches: u32, partitions: usize, refuses: bool) -> (Vec<String>, usize) {
+    let create = |builder: waterclock_streaming::Builder| {
+        let builder = builder.batch_interval(Duration::from_secs(1)).default_parallelism(partitions);
+        let ssc = builder.build()?;
+        let numbers = ssc.queue_stream(vec![vec![1e16, 1.0, 1.0, 1.0, -1e16, 1.0, 1.0]]).named("numbers");
+        let sums = numbers.map(|n| (0u8, n)).reduce_by_key(|a, b| a + b);
+        let state = sums
+            .update_state_by_key(|new, old: Option<f64>| Some(old.unwrap_or(0.0) + new.iter().sum::<f64>()));
+        state
+            .named("sums")
+            .map(|sum| format!("{sum:?}"))
+            .save_as_text_files(format!("{}/sums", dir.display()), "")
+            .named("files");
+        let batches = Batches::default();
+        numbers.map(|n| n as i32).write_to(Shelf { batches, refuses }).named("shelf");
+        Ok(ssc)
+    };
+    let (ssc, clock) =
+        testing::get_or_create(dir.join("checkpoint"), BatchTime::from_millis(now), create).unwrap();
+    let warnings: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = warnings.clone();
+    ssc.add_listener(move |event: &Event| {
+        if let Event::Warning { text } = event {
+            heard.lock().unwrap().push(text.clone());
+        }
+    });
+    ssc.start().unwrap();
+    clock.advance_batches(batches);
+    ssc.stop(if refuses { Stop::Now } else { Stop::Gracefully }).unwrap();
+    (warnings.lock().unwrap().clone(), ssc.settings().default_parallelism)
+}
+
+/// The sum of floating-point numbers depends on how they are grouped: a batch that was begun keeps its partitions,
+/// and so does the process that runs it again. The next one has those that the program asks for.
+#[test]
+fn another_parallelism_waits_for_what_was_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let saved = |time| {
+        let dir = dir.path().join(format!("sums-{time}"));
+        let parts = std::fs::read_dir(dir).unwrap().map(|part| part.unwrap().path());
+        let mut parts: Vec<_> = parts.map(|part| (part.clone(), std::fs::read(part).unwrap())).collect();
+        parts.sort();
+        parts
+    };
+    assert_eq!(summed(dir.path(), 0, 1, 2, true), (vec![], 2));
+    let published = saved(1000);
+    let (warnings, partitions) = summed(dir.path(), 1000, 1, 5, false);
+    let held = "1000 ms was begun with 2 partitions, which this process keeps instead of 5";
+    assert!(
+        partitions == 2 && warnings.len() == 1 && warnings[0].contains(held),
+        "{partitions}, {warnings:?}"
+    );
+    assert_eq!(saved(1000), published);
+    assert_eq!(summed(dir.path(), 2000, 1, 5, false), (vec![], 5));
+}

@@ -125,6 +125,38 @@ fn files_that_come_while_nothing_runs_are_read() {
     assert_eq!(*sums.lock().unwrap(), expected);
 }
 
+/// The same for a source that a later release of the program brings along: the process that was the first to have it
+/// may end before it takes a snapshot, and even before its first batch.
+#[test]
+fn files_of_a_source_that_came_later_are_read_too() {
+    let (input, checkpoint) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let put = |n: u64| put(input.path(), &n.to_string(), n.to_string(), n * 1000 - 500);
+    let seen: Seen<i64> = Arc::default();
+    let start = |now, batches, with_files: bool| {
+        run(checkpoint.path(), now, batches, |builder| {
+            let (ssc, pairs) = numbers(builder)?;
+            pairs.update_state_by_key(sum).named("sums").register();
+            if with_files {
+                let lines = ssc.text_file_stream(input.path())?.named("files");
+                note(&lines.try_map(|line| Ok(line.parse::<i64>()?)), &seen);
+            }
+            Ok(ssc)
+        })
+        .unwrap();
+    };
+    start(0, 2, false);
+    start(2000, 0, true);
+    (3..=5).for_each(|n| _ = put(n));
+    start(5000, 0, true);
+    start(5000, 1, true);
+    put(7);
+    start(7000, 1, true);
+    let expected = [(3000, vec![3]), (4000, vec![4]), (5000, vec![5]), (6000, vec![]), (7000, vec![7])];
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[..5], expected);
+    assert_eq!(seen.len(), 6);
+}
+
 #[test]
 fn mapped_state_with_time_outs_goes_on() {
     same_when_restarted(|pairs| {
@@ -405,4 +437,35 @@ fn a_checkpoint_has_one_owner_and_is_only_continued_when_asked() {
     first.queue_stream(vec![vec![1]]).named("in").register();
     assert!(first.start().unwrap_err().full_text().contains("get_or_create"));
     let _ = TestClock::now;
+}
+
+/// T-146: whoever asks for the context of a directory gets the active one, if this process has it.
+#[test]
+fn the_active_context_of_a_checkpoint_is_found() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let calls = std::sync::atomic::AtomicU32::new(0);
+    let get = |dir: &tempfile::TempDir| {
+        StreamingContext::get_active_or_create(dir.path(), |builder| {
+            calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            // No batch comes of it while the test runs.
+            let ssc = builder.batch_interval(86_400 * SECOND).build()?;
+            ssc.queue_stream(vec![vec![1]]).named("in").register();
+            Ok(ssc)
+        })
+    };
+    let calls = || calls.load(std::sync::atomic::Ordering::Relaxed);
+    let first = get(&dir).unwrap();
+    // One that was made and not started is the program's own: its directory is taken.
+    assert!(matches!(get(&dir), Err(Error::Checkpoint { .. })));
+    first.start().unwrap();
+    assert_eq!(calls(), 2);
+    let again = get(&dir).unwrap();
+    assert!((calls(), again.status().app_name) == (2, first.status().app_name));
+    let elsewhere = get(&other).unwrap();
+    elsewhere.start().unwrap();
+    assert_eq!(calls(), 3);
+    again.stop(Stop::Now).unwrap();
+    assert_eq!(first.state(), waterclock_streaming::ContextState::Stopped);
+    let next = get(&dir).unwrap();
+    assert_eq!((calls(), next.state()), (4, waterclock_streaming::ContextState::Initialized));
 }

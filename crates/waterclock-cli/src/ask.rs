@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf, absolute};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -11,11 +11,11 @@ use waterclock::world::{Disk, RealDisk, random_seed};
 use crate::answer::Failure;
 
 /// Runs the program with a question in its environment; what it answers.
-pub(crate) fn ask(program: &str, args: &[&str], question: (&str, &OsStr)) -> Result<Value, Failure> {
+pub(crate) fn ask(program: &str, args: &[&str], question: &[(&str, &OsStr)]) -> Result<Value, Failure> {
     let file = Answer(std::env::temp_dir().join(format!("waterclock-{:016x}", random_seed())));
     let status = Command::new(program)
         .args(args)
-        .env(question.0, question.1)
+        .envs(question.iter().copied())
         .env("WATERCLOCK_REPORT", &file.0)
         .stdin(Stdio::null())
         // Standard output is for our own answer.
@@ -28,6 +28,15 @@ pub(crate) fn ask(program: &str, args: &[&str], question: (&str, &OsStr)) -> Res
         Failure::NoStart(format!("{program} ended ({status}) without an answer of its `start`"))
     })?;
     serde_json::from_slice(&text).map_err(|error| other(program, &error))
+}
+
+/// The directory of a checkpoint, for a program that may work elsewhere.
+pub(crate) fn directory(dir: &str) -> Result<PathBuf, Failure> {
+    let failed = |error: std::io::Error| Failure::No(format!("can't read {dir}: {error}"));
+    if !RealDisk.entry(Path::new(dir)).map_err(failed)?.is_dir {
+        return Err(Failure::No(format!("{dir} is not a directory")));
+    }
+    absolute(dir).map_err(failed)
 }
 
 /// Why an answer can't be understood.

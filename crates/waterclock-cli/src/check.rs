@@ -1,13 +1,11 @@
 //! `check`: a program is run up to its start, which says what it would do.
 
 use std::io::Write;
-use std::path::{Path, absolute};
 
 use waterclock::StartReport;
-use waterclock::world::{Disk, RealDisk};
 
 use crate::answer::{Failure, is_path, to_json};
-use crate::ask::{ask, other};
+use crate::ask::{ask, directory, other};
 
 /// `DIR [--json] -- PROGRAM [ARGS..]`
 pub(super) fn check(args: &[&str]) -> Result<String, Failure> {
@@ -24,13 +22,7 @@ pub(super) fn check(args: &[&str]) -> Result<String, Failure> {
     if !is_path(dir) {
         return Err(usage());
     }
-    let failed = |error: std::io::Error| Failure::No(format!("can't read {dir}: {error}"));
-    if !RealDisk.entry(Path::new(dir)).map_err(failed)?.is_dir {
-        return Err(Failure::No(format!("{dir} is not a directory")));
-    }
-    // The program may work elsewhere.
-    let place = absolute(dir).map_err(failed)?;
-    let answer = ask(program, rest, ("WATERCLOCK_CHECK", place.as_os_str()))?;
+    let answer = ask(program, rest, &[("WATERCLOCK_CHECK", directory(dir)?.as_os_str())])?;
     let report: StartReport =
         serde_json::from_value(answer.clone()).map_err(|error| other(program, &error))?;
     let text = if json { to_json(&answer)? } else { report.to_string() };

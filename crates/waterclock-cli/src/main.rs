@@ -30,12 +30,14 @@ waterclock check DIR [--json] -- PROGRAM [ARGS..]
     Says what PROGRAM would do with the checkpoint in DIR: for each source, state and output whether it is kept,
     migrated, dropped or new, and why a start would be refused. PROGRAM runs up to its `start`, which starts
     nothing and changes nothing; DIR takes the place of the directory that it would use. What it prints goes to
-    standard error.
+    standard error. A process may have DIR meanwhile, such as the release that PROGRAM is to replace: the answer is
+    whether a start would go through once that has ended, and notes that it has not.
 
-waterclock replay TIME [--json] -- PROGRAM [ARGS..]
-    Has PROGRAM run the batch of TIME (in milliseconds, as `inspect` shows it) again, with the input that it had and
-    the state before it, and says whether anything comes out differently, and where first. Nothing is published or
-    changed. PROGRAM may be running elsewhere meanwhile.
+waterclock replay DIR TIME [--json] -- PROGRAM [ARGS..]
+    Has PROGRAM run the batch of TIME (in milliseconds, as `inspect` shows it) of the checkpoint in DIR again, with the
+    input that it had and the state before it, and says whether anything comes out differently, and where first.
+    Nothing is published or changed; DIR takes the place of the directory that PROGRAM would use. A process may have
+    DIR meanwhile.
 
 Exit status: 0 if all is well; 1 if the checkpoint is damaged, a start would be refused, a replay differs or a
 command failed; 2 if the command line is wrong or PROGRAM did not come to its start.";

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use serde::Deserialize;
 
-use crate::answer::{Failure, to_json};
-use crate::ask::{ask, other};
+use crate::answer::{Failure, is_path, to_json};
+use crate::ask::{ask, directory, other};
 
 /// What the program says.
 #[derive(Deserialize)]
@@ -29,23 +29,26 @@ struct Part {
     why: Option<String>,
 }
 
-/// `TIME [--json] -- PROGRAM [ARGS..]`
+/// `DIR TIME [--json] -- PROGRAM [ARGS..]`
 pub(crate) fn replay(args: &[&str]) -> Result<String, Failure> {
     let usage = || {
-        let how = "`replay` takes a batch time in milliseconds, perhaps `--json`, then `--` and a program";
+        let how = "`replay` takes a directory and a batch time in milliseconds, perhaps `--json`, then `--` and a \
+                   program";
         Failure::Usage(how.into())
     };
     let end = args.iter().position(|arg| *arg == "--").ok_or_else(usage)?;
-    let (time, json) = match &args[..end] {
-        [time] => (time, false),
-        [time, "--json"] | ["--json", time] => (time, true),
+    let (dir, time, json) = match &args[..end] {
+        [dir, time] => (dir, time, false),
+        [dir, time, "--json"] | ["--json", dir, time] => (dir, time, true),
         _ => return Err(usage()),
     };
     let [program, rest @ ..] = &args[end + 1..] else { return Err(usage()) };
-    if time.parse::<i64>().is_err() {
+    if !is_path(dir) || time.parse::<i64>().is_err() {
         return Err(usage());
     }
-    let answer = ask(program, rest, ("WATERCLOCK_REPLAY", OsStr::new(time)))?;
+    let place = directory(dir)?;
+    let question = [("WATERCLOCK_REPLAY", OsStr::new(time)), ("WATERCLOCK_REPLAY_DIR", place.as_os_str())];
+    let answer = ask(program, rest, &question)?;
     let replay: Replay = serde_json::from_value(answer.clone()).map_err(|error| other(program, &error))?;
     let text = if json { to_json(&answer)? } else { shown(&replay) };
     if replay.same {

@@ -68,7 +68,7 @@ fn content(text: &mut String, content: &InspectedContent, owner: Option<&str>) {
     for source in &content.sources {
         let position = source
             .position_bytes
-            .map_or("began after the snapshot".into(), |size| format!("a position of {}", bytes(size)));
+            .map_or("no position".into(), |size| format!("a position of {}", bytes(size)));
         let stored = match source.blocks {
             0 => String::new(),
             n => format!(", {} of {} since the snapshot", count(n, "block"), bytes(source.block_bytes)),

@@ -290,14 +290,31 @@ fn a_start_that_would_be_refused_is_refused() {
     assert_eq!(content(&checkpoint), before);
 }
 
+/// The release that is to be replaced runs until the last moment: whether a start would go through after it is the
+/// question, not whether it could begin now.
+#[test]
+fn a_program_is_tried_while_another_has_the_checkpoint() {
+    let dir = written();
+    let checkpoint = path(&dir, "checkpoint");
+    let create = |builder| program(builder, dir.path(), "first");
+    let owner = StreamingContext::get_or_create(&checkpoint, create).unwrap();
+    let owned = format!("note: the checkpoint is in use: it belongs to process {}", std::process::id());
+    let (status, text, said) = check(&dir, &checkpoint, "migrating", false);
+    assert!(status == 0 && text.contains(&owned), "{text}{said}");
+    assert!(text.ends_with("a start would go through\n"), "{text}");
+    let (status, text, _) = check(&dir, &checkpoint, "renamed", false);
+    assert!(status == 1 && text.contains(&owned) && text.contains("a start would be refused:"), "{text}");
+    drop(owner);
+}
+
 #[test]
 fn a_batch_is_run_again_and_compared() {
     let dir = written();
-    // A replay knows no other directory than the program's own.
-    std::fs::rename(dir.path().join("checkpoint"), dir.path().join("checkpoint of its own")).unwrap();
+    // What `replay` looks at takes the place of the program's own directory.
+    let checkpoint = path(&dir, "checkpoint");
     let replay = |version: &str, time: &str, json: bool| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waterclock"));
-        command.args(["replay", time]).args(json.then_some("--json")).arg("--");
+        command.args(["replay", &checkpoint, time]).args(json.then_some("--json")).arg("--");
         command.arg(std::env::current_exe().unwrap()).args(["--exact", "the_program", "--nocapture"]);
         let Output { status, stdout, stderr } =
             command.env("PROGRAM", version).env("PROGRAM_DIR", dir.path()).output().unwrap();
@@ -314,6 +331,7 @@ fn a_batch_is_run_again_and_compared() {
     assert!(said.contains("the batch 1000 ms makes something else than before: first in counts"), "{said}");
     let (status, _, said) = replay("first", "9000", false);
     assert!(status == 2 && said.contains("the batch 9000 ms can't be run again"), "{said}");
+    assert!(!dir.path().join("checkpoint of its own").exists());
 }
 
 #[test]
@@ -331,8 +349,10 @@ fn a_wrong_command_line_is_answered_with_the_right_one() {
         &["check", "a"],
         &["check", "a", "--"],
         &["check", "--", "program"],
-        &["replay", "soon", "--", "program"],
-        &["replay", "1000"],
+        &["replay", "a", "soon", "--", "program"],
+        &["replay", "1000", "--", "program"],
+        &["replay", "--json", "1000", "--", "program"],
+        &["replay", "a", "1000"],
     ] {
         let (status, _, text) = refused(args);
         assert!(status == 2 && text.contains("waterclock checkpoint inspect DIR"), "{args:?}: {text}");

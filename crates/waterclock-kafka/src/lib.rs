@@ -1,7 +1,7 @@
 //! Apache Kafka for Waterclock: streams from topics, and batches into topics, each record exactly once.
 //!
 //! - [`KafkaSource`] makes a stream from topics, without receivers: a batch is a list of offsets, which is written down
-//!   before anything is read, and can be read again;
+//!   before anything is read, and can be read again; or a dataset of given offsets;
 //! - [`KafkaSink`] writes batches into topics, each in a transaction that also says which batch it was.
 //!
 //! ```no_run

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use waterclock_base::{BatchInterval, BoxError, Data, Event};
+use waterclock_base::{BatchInterval, BoxError, Data, Error, Event};
+use waterclock_engine::Rdd;
 use waterclock_streaming::{DStream, OnLost, RangeSource, Ranges, StreamingContext};
 
 use crate::client::Cluster;
 use crate::cut::{Cutter, Start, Wishes};
 use crate::group::Group;
-use crate::offsets::OffsetRanges;
+use crate::offsets::{OffsetRange, OffsetRanges};
 use crate::reader::Readers;
 use crate::record::{KafkaMessage, KafkaRecord};
 use crate::topics::{Overview, Topics};
@@ -216,12 +217,8 @@ impl KafkaSource {
         ssc: &StreamingContext,
         make: impl Fn(&KafkaMessage<'_>) -> T + Send + Sync + 'static,
     ) -> (DStream<T>, Ranges<OffsetRanges>) {
-        let tell = Arc::new(OnceLock::new());
-        let KafkaSource { cluster, topics, wishes, patience, consumers } = self;
-        let cutter = Cutter::new(wishes);
-        let readers = Readers::new(cluster.clone(), patience, consumers);
-        let (brokers, group) = (OnceLock::new(), OnceLock::new());
-        let direct = Direct { cluster, topics, brokers, cutter, readers, group, make, tell: tell.clone() };
+        let direct = self.direct(make);
+        let tell = direct.tell.clone();
         let (stream, ranges) = ssc.range_stream("kafka", direct);
         let (engine, id) = (ssc.engine().clone(), stream.id());
         let dropped: Tell = Box::new(move |records, why| {
@@ -230,6 +227,68 @@ impl KafkaSource {
         // It was made above and is set nowhere else.
         let _ = tell.set(dropped);
         (stream, ranges)
+    }
+
+    /// The source at work, which tells nobody yet of what is lost.
+    fn direct<F>(self, make: F) -> Direct<F> {
+        let KafkaSource { cluster, topics, wishes, patience, consumers } = self;
+        let cutter = Cutter::new(wishes);
+        let readers = Readers::new(cluster.clone(), patience, consumers);
+        let (brokers, group, tell) = Default::default();
+        Direct { cluster, topics, brokers, cutter, readers, group, make, tell }
+    }
+}
+
+/// # Without a stream
+impl KafkaSource {
+    /// A dataset of the records in these ranges, one partition for each: for jobs over what is there already.
+    ///
+    /// The ranges say what is read, and where it ends; topics, [`start`](Self::start), rates and the group don't count.
+    /// Records are read, from the brokers, whenever an action needs them. With [`OnLost::SkipAndCount`] a warning
+    /// tells how many are gone.
+    ///
+    /// # Errors
+    /// `Error::User` for a setting that can't be used.
+    ///
+    /// ```no_run
+    /// # let ssc = waterclock_streaming::StreamingContext::builder("past").build()?;
+    /// use waterclock_kafka::{KafkaSource, OffsetRange};
+    /// let range = OffsetRange { topic: "clicks".into(), partition: 0, from: 100, to: 200 };
+    /// let clicks = KafkaSource::new("localhost:9092").create_rdd(&ssc, [range])?;
+    /// println!("{} of them", clicks.count()?);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn create_rdd(
+        self,
+        ssc: &StreamingContext,
+        ranges: impl IntoIterator<Item = OffsetRange>,
+    ) -> waterclock_base::Result<Rdd<KafkaRecord>> {
+        self.create_rdd_with(ssc, ranges, |message| message.to_record())
+    }
+
+    /// The dataset of what `make` makes of each record in these ranges, which it is lent.
+    ///
+    /// # Errors
+    /// As [`create_rdd`](Self::create_rdd).
+    #[track_caller]
+    pub fn create_rdd_with<T: Data>(
+        self,
+        ssc: &StreamingContext,
+        ranges: impl IntoIterator<Item = OffsetRange>,
+        make: impl Fn(&KafkaMessage<'_>) -> T + Send + Sync + 'static,
+    ) -> waterclock_base::Result<Rdd<T>> {
+        // No range begins where another has ended, so that no consumer is used again.
+        let direct = self.cached_consumers(0).direct(make);
+        direct.readers.check().map_err(|error| Error::user("kafka", None, error.into()))?;
+        let engine = ssc.engine().clone();
+        let warn: Tell = Box::new(move |records, why| {
+            engine.tell(Event::Warning { text: format!("{records} records were not read: {why}") });
+        });
+        // It was made above and is set nowhere else.
+        let _ = direct.tell.set(warn);
+        let ranges = OffsetRanges { ranges: ranges.into_iter().collect() };
+        Ok(ssc.range_rdd("kafka", direct, ranges))
     }
 }
 

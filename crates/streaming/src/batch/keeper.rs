@@ -218,7 +218,7 @@ mod tests {
         let ssc = StreamingContext::builder("half cut").build().unwrap();
         let graph = ssc.inner.graph.clone();
         let checkpoint = Checkpoint::open(&World::real(), dir.path(), &graph.settings).unwrap();
-        checkpoint.begin(&graph.settings, BatchTime::ZERO, Vec::new(), None, Vec::new).unwrap();
+        checkpoint.begin(&graph.settings, BatchTime::ZERO, Vec::new(), None, Vec::new()).unwrap();
         let source = Arc::new(Watched::default());
         let names = Names { sources: vec![("in".into(), source.clone())], states: Vec::new(), program: 0 };
         let keeper =

@@ -18,8 +18,7 @@ pub(crate) struct Recorded {
     /// What it changed.
     pub(crate) changes: Vec<Change>,
     pub(crate) counted: Vec<Counted>,
-    /// Partitions where none are given, and the fingerprint of the program.
-    pub(crate) partitions: u32,
+    /// The fingerprint of the program.
     pub(crate) program: u64,
 }
 
@@ -52,8 +51,7 @@ impl Checkpoint {
         };
         // With several jobs at once an earlier batch may have been at work: what it did is none of this one's.
         facts.batches.retain(|t, (_, ending)| *t == time || *t < time && ending.is_some());
-        let recorded =
-            Recorded { ending, changes, counted, partitions: cut.partitions, program: cut.program };
+        let recorded = Recorded { ending, changes, counted, program: cut.program };
         Ok(Arc::new(Checkpoint {
             dir: dir.to_owned(),
             world: world.clone(),

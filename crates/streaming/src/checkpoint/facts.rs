@@ -15,6 +15,7 @@ use super::{damaged, frame};
 /// Everything that a checkpoint says.
 #[derive(Debug)]
 pub(crate) struct Facts {
+    /// With the sources that came after it.
     pub(crate) snapshot: Snapshot,
     /// The newest process that wrote.
     pub(crate) epoch: u32,
@@ -272,6 +273,12 @@ impl Reader<'_> {
             Record::Stopped { at } => self.facts.stopped = Some(at),
             Record::Block(block) => self.facts.blocks.push(block),
             Record::Counted(counted) => self.counting.push(counted),
+            Record::Source { name, position } => {
+                let sources = &mut self.facts.snapshot.sources;
+                if !sources.iter().any(|(known, _)| *known == name) {
+                    sources.push((name, position.0));
+                }
+            }
             Record::Read(read) => self.compare(dir, read)?,
         }
         Ok(())

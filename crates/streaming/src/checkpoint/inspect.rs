@@ -165,7 +165,8 @@ pub struct InspectedOffsets {
 pub struct InspectedSource {
     /// Its name.
     pub name: String,
-    /// How many bytes the snapshot has of where it had come to; none where it came later.
+    /// How many bytes there are of where it had come to at the snapshot, or where it began later; none where only
+    /// batches know it.
     pub position_bytes: Option<u64>,
     /// Blocks that its receiver stored since the snapshot.
     pub blocks: u64,

@@ -20,7 +20,12 @@ impl Checkpoint {
             Err(error) => (None, Some(error)),
         };
         // What is missing, a start makes.
-        let facts = if disk.entry(dir).is_ok() { facts::read(disk, dir)? } else { None };
+        let read = || if disk.entry(dir).is_ok() { facts::read(disk, dir) } else { Ok(None) };
+        let facts = match (read(), &taken) {
+            // Its owner may have cleaned up between two files: once more.
+            (Err(_), Some(_)) => read()?,
+            (found, _) => found?,
+        };
         Ok(Arc::new(Checkpoint {
             dir: dir.to_owned(),
             world: world.clone(),

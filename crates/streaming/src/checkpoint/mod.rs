@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use waterclock_base::world::{DiskFile, JoinHandle, World, at_point, lock, random_seed, spawn};
-use waterclock_base::{BatchTime, CheckpointInfo, Error, Event, Result, Settings};
+use waterclock_base::{BatchTime, Bytes, CheckpointInfo, Error, Event, Result, Settings};
 
 pub(crate) use again::Recorded;
 pub use copy::{Copied, copy_checkpoint};
@@ -200,6 +200,16 @@ impl Checkpoint {
         self.header.key_groups
     }
 
+    /// The first batch that was begun and is still to be run, and its partitions where none are given.
+    ///
+    /// It must come out as it was begun, down to the partitions of state and of what is published. These are fixed
+    /// when the program defines them, so that the whole process has the same.
+    pub(crate) fn begun(&self) -> Option<(BatchTime, usize)> {
+        let facts = lock(&self.facts);
+        let (cut, _) = facts.as_ref()?.batches.values().find(|(_, ending)| ending.is_none())?;
+        Some((cut.time(), cut.partitions as usize))
+    }
+
     /// What a start with these settings does.
     pub(crate) fn decide(&self, settings: &Settings) -> Decision {
         decide::decide(lock(&self.facts).as_ref(), settings.batch_interval)
@@ -222,15 +232,16 @@ impl Checkpoint {
         Ok(lock(&self.facts).take())
     }
 
-    /// Begins to write. `found` is what a resumed start found; a fresh one begins with a snapshot of nothing but the
-    /// positions of its sources.
+    /// Begins to write. `found` is what a resumed start found, and `positions` are those of the sources that it did
+    /// not find; a fresh one begins with a snapshot of nothing else. They are durable then: a process that ends
+    /// before its first snapshot was there.
     pub(crate) fn begin(
         &self,
         settings: &Settings,
         zero: BatchTime,
         states: Vec<StateSchema>,
         found: Option<Facts>,
-        positions: impl FnOnce() -> Vec<(String, Vec<u8>)>,
+        mut positions: Vec<(String, Vec<u8>)>,
     ) -> Result<()> {
         let disk = &self.world.disk;
         // A simulation is the same everywhere.
@@ -242,7 +253,13 @@ impl Checkpoint {
             None => {
                 let header = self.header_at(settings, zero, zero, (self.epoch, 0));
                 let (nothing, states, counted) = Default::default();
-                let plan = snapshot::Plan { header, sources: positions(), batches: nothing, states, counted };
+                let plan = snapshot::Plan {
+                    header,
+                    sources: std::mem::take(&mut positions),
+                    batches: nothing,
+                    states,
+                    counted,
+                };
                 snapshot_bytes = snapshot::write(&**disk, &self.dir, self.epoch, plan)?;
             }
             Some(facts) => {
@@ -260,6 +277,10 @@ impl Checkpoint {
         }
         let (dir, durability, inline) = (self.dir.clone(), settings.durability, settings.inline_log);
         let log = Log::new(Setup { disk: disk.clone(), dir, began, read, durability, inline });
+        if !positions.is_empty() {
+            let source = |(name, position)| Record::Source { name, position: Bytes(position) };
+            log.wait(log.append(&positions.into_iter().map(source).collect::<Vec<_>>())?)?;
+        }
         let inner = Inner { batches, logged, snapshot_bytes, snapshotting: false };
         // With two, what can't be read of the newest is still known.
         let keep = settings.keep_snapshots.max(2);

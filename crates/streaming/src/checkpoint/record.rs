@@ -28,6 +28,13 @@ pub(crate) enum Record {
     Counted(Counted),
     /// How far the process had read the logs of those before it, and what it relied upon. In its first frame.
     Read(Place),
+    /// Where a source begins that no snapshot before has: the first records of a process that knows one more.
+    Source {
+        /// The source's name.
+        name: String,
+        /// In its own form.
+        position: Bytes,
+    },
 }
 
 /// A frame of the log.

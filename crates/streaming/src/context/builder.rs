@@ -128,6 +128,11 @@ impl Builder {
     }
 
     /// Partitions of a dataset where none are given (default: `threads`).
+    ///
+    /// Results may depend on it, as the sum of floating-point numbers does. So a start that finds a batch in its
+    /// checkpoint that was begun and not finished keeps the number which that one was begun with, for as long as the
+    /// process runs, and warns that it does. A change counts from the first start that finds nothing begun: stop the
+    /// program gracefully before.
     pub fn default_parallelism(mut self, partitions: usize) -> Self {
         self.parallelism = Some(partitions);
         self
@@ -426,13 +431,21 @@ impl Builder {
         self.settings.batch_interval = self.interval.or(step).unwrap_or(self.settings.batch_interval);
         check(&self.settings)?;
         let checkpoint = self.checkpoint()?;
+        let mut notes = Vec::new();
         if let Some(checkpoint) =
             checkpoint.as_ref().filter(|checkpoint| self.resumes && !checkpoint.is_fresh())
         {
             self.settings.seed = Some(checkpoint.seed());
             self.settings.key_groups = checkpoint.key_groups();
-            if let Some(recorded) = checkpoint.recorded() {
-                self.settings.default_parallelism = recorded.partitions as usize;
+            let asked = self.settings.default_parallelism;
+            if let Some((batch, begun)) = checkpoint.begun().filter(|(_, begun)| *begun != asked) {
+                self.settings.default_parallelism = begun;
+                if checkpoint.recorded().is_none() {
+                    notes.push(format!(
+                        "batch {batch} was begun with {begun} partitions, which this process keeps instead of \
+                         {asked}; the next one that finds nothing begun, as after a graceful stop, changes them"
+                    ));
+                }
             }
             check(&self.settings)?;
         }
@@ -446,6 +459,7 @@ impl Builder {
         let graph = Graph::new(self.settings, engine, bus, self.printer);
         if let Some(checkpoint) = checkpoint {
             graph.set_checkpoint(checkpoint, self.resumes);
+            graph.note(notes);
         }
         Ok(StreamingContext::from_graph(graph, prepare(self.watchers)?))
     }

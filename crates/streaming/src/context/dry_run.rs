@@ -68,6 +68,10 @@ impl StreamingContext {
     /// converted as for a start, so that this takes as long and as much memory. What only a start can find out,
     /// such as a server that does not answer, stays unknown.
     ///
+    /// Another process may have the checkpoint, such as the release that is to be replaced. The report then says
+    /// what a start would do with what is there by now if that process ended, and
+    /// [notes](StartReport::notes) that it has not.
+    ///
     /// A program needs no such call of its own: with the directory of a checkpoint in the environment variable
     /// `WATERCLOCK_CHECK`, which takes the place of the program's own, every `start` is a dry run. It writes
     /// [`to_json`](StartReport::to_json) into the file that `WATERCLOCK_REPORT` names, and fails with
@@ -142,9 +146,14 @@ impl Inner {
         };
         report.dir = checkpoint.dir().display().to_string();
         report.resumes = !checkpoint.is_fresh();
-        if let Some(Some(taken)) = checkpoint.dry() {
-            report.refuse(taken);
+        match checkpoint.dry().flatten() {
+            Some(Error::Checkpoint { why, .. }) => report.notes.push(format!(
+                "the checkpoint is in use: {why}; this is what a start would do once that has ended"
+            )),
+            Some(error) => report.refuse(error),
+            None => {}
         }
+        report.notes.extend(graph.notes());
         let fresh = Beginning::fresh(BatchTime::ZERO);
         let beginning = resume::decide(graph, &checkpoint, BatchTime::ZERO).unwrap_or_else(|error| {
             report.refuse(&error);

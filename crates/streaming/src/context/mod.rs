@@ -128,10 +128,48 @@ impl StreamingContext {
     ) -> Result<Self> {
         let builder = match replay::asked_for()? {
             None => Builder::resuming(dir.into()),
-            Some(batch) => Builder::replaying(dir.into(), batch),
+            Some((batch, asked)) => Builder::replaying(asked.unwrap_or_else(|| dir.into()), batch),
         };
         let created = replay::created("get_or_create", builder, create);
         created.inspect_err(dry_run::failed)
+    }
+
+    /// The context of this process that is active with the checkpoint in `dir`, or else
+    /// [`get_or_create`](Self::get_or_create): for code that may be run again while its batches go on, as in a
+    /// notebook. `create` is then not called, and whoever needs a stream or an output must have kept it.
+    ///
+    /// The directory is compared as it is written.
+    ///
+    /// # Errors
+    /// As `get_or_create`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use waterclock_base::BoxError;
+    /// # use waterclock_streaming::{Builder, ContextState, Stop};
+    /// use waterclock_streaming::StreamingContext;
+    /// # fn program(builder: Builder) -> Result<StreamingContext, BoxError> {
+    /// #     let ssc = builder.batch_interval(Duration::from_secs(1)).build()?;
+    /// #     ssc.queue_stream(vec![vec![1u32]]).named("in").print();
+    /// #     Ok(ssc)
+    /// # }
+    /// # let dir = tempfile::tempdir()?;
+    /// let ssc = StreamingContext::get_active_or_create(dir.path(), program)?;
+    /// ssc.start()?;
+    /// let same = StreamingContext::get_active_or_create(dir.path(), program)?;
+    /// assert_eq!(same.state(), ContextState::Active);
+    /// # ssc.stop(Stop::Now)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_active_or_create(
+        dir: impl Into<PathBuf>,
+        create: impl FnOnce(Builder) -> Result<Self, BoxError>,
+    ) -> Result<Self> {
+        let dir = dir.into();
+        match start::active_with(&dir) {
+            Some(active) => Ok(active),
+            None => Self::get_or_create(dir, create),
+        }
     }
 
     pub(crate) fn from_graph(graph: Arc<Graph>, watchers: Vec<Arc<dyn Watcher>>) -> Self {

@@ -18,6 +18,8 @@ use crate::checkpoint::{Change, Checkpoint, Counted, Recorded};
 use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Replaying};
 use crate::job::call;
 
+/// Names the checkpoint to look at in place of the program's, if that is another.
+const DIR: &str = "WATERCLOCK_REPLAY_DIR";
 /// Names the batch, in milliseconds.
 const BATCH: &str = "WATERCLOCK_REPLAY";
 /// Names the file for what comes of it.
@@ -172,7 +174,8 @@ impl StreamingContext {
     /// A program that uses `get_or_create` can be asked for the same from outside: with the batch time in milliseconds
     /// in the environment variable `WATERCLOCK_REPLAY`, its `start` replays the batch, writes
     /// [`to_json`](Replay::to_json) into the file that `WATERCLOCK_REPORT` names, starts nothing and returns an
-    /// [`Error::Lifecycle`] that says so.
+    /// [`Error::Lifecycle`] that says so. A directory in `WATERCLOCK_REPLAY_DIR` takes the place of the program's own.
+    /// The command `waterclock replay` is made of this.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where the batch can't be run again, with the range of those that can;
@@ -254,15 +257,16 @@ pub(super) fn created(
     })
 }
 
-/// The batch that the environment asks to replay, if it does.
+/// The batch that the environment asks to replay, if it does, and the checkpoint if that is not the program's own.
 ///
 /// # Errors
 /// [`Error::Setting`] where it names none.
-pub(super) fn asked_for() -> Result<Option<BatchTime>> {
+pub(super) fn asked_for() -> Result<Option<(BatchTime, Option<PathBuf>)>> {
     let Ok(batch) = std::env::var(BATCH) else { return Ok(None) };
     let why = || format!("it is {batch:?}, and must be a batch time in milliseconds");
     let millis = batch.parse().map_err(|_| Error::Setting { setting: BATCH, why: why() })?;
-    Ok(Some(BatchTime::from_millis(millis)))
+    let dir = std::env::var_os(DIR).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    Ok(Some((BatchTime::from_millis(millis), dir)))
 }
 
 impl Inner {

@@ -98,8 +98,11 @@ pub(super) fn restore(
     beginning: &Beginning,
 ) -> Result<Keeper> {
     let HandedOver { names, lookbacks, schemas, facts, migrated } = hand_over(graph, &checkpoint, beginning)?;
-    // Where each source begins is remembered too: a process that ends before the first snapshot was there.
-    let positions = || names.sources.iter().map(|(name, source)| (name.clone(), source.position())).collect();
+    let is_known = |name: &String| {
+        facts.as_ref().is_some_and(|facts| facts.snapshot.sources.iter().any(|(known, _)| known == name))
+    };
+    let new = names.sources.iter().filter(|(name, _)| !is_known(name));
+    let positions = new.map(|(name, source)| (name.clone(), source.position())).collect();
     checkpoint.begin(&graph.settings, beginning.zero, schemas, facts, positions)?;
     if migrated {
         // From then on, the program can do without the old types.

@@ -1,5 +1,6 @@
 //! Starting: validate, fix the time grid, then sources, job threads and ticks.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
 use waterclock_base::world::{at_point, lock};
@@ -17,8 +18,15 @@ pub(super) struct Running {
     pub(super) generator: Generator,
 }
 
-/// The active context, where only one is allowed.
-static SINGLE: Mutex<Option<Weak<Inner>>> = Mutex::new(None);
+/// The active contexts of this process.
+static ACTIVE: Mutex<Vec<Active>> = Mutex::new(Vec::new());
+
+struct Active {
+    context: Weak<Inner>,
+    /// Whether it wants to be the only one.
+    single: bool,
+    checkpoint: Option<PathBuf>,
+}
 
 impl StreamingContext {
     /// Starts the batches. The first has the next multiple of the batch interval as its time.
@@ -69,11 +77,9 @@ impl StreamingContext {
     }
 
     fn claim_process(&self) -> Result<()> {
-        if !self.settings().spark_rules.single_active {
-            return Ok(());
-        }
-        let mut single = lock(&SINGLE);
-        if single.as_ref().is_some_and(|other| other.strong_count() > 0) {
+        let single = self.settings().spark_rules.single_active;
+        let mut active = lock(&ACTIVE);
+        if single && active.iter().any(|other| other.single && other.context.strong_count() > 0) {
             let hint = "stop the other one first, or switch `SparkRules::single_active` off";
             return Err(Error::Lifecycle {
                 call: "start",
@@ -81,17 +87,23 @@ impl StreamingContext {
                 hint,
             });
         }
-        *single = Some(Arc::downgrade(&self.inner));
+        let checkpoint = self.inner.graph.checkpoint().map(|checkpoint| checkpoint.dir().to_owned());
+        active.push(Active { context: Arc::downgrade(&self.inner), single, checkpoint });
         Ok(())
     }
 }
 
 /// Lets another context be the active one.
 pub(super) fn release_process(inner: &Inner) {
-    let mut single = lock(&SINGLE);
-    if single.as_ref().is_some_and(|active| std::ptr::eq(active.as_ptr(), inner)) {
-        *single = None;
-    }
+    lock(&ACTIVE).retain(|active| !std::ptr::eq(active.context.as_ptr(), inner));
+}
+
+/// The active context with the checkpoint in this directory.
+pub(super) fn active_with(dir: &Path) -> Option<StreamingContext> {
+    let has_it = |active: &&Active| active.checkpoint.as_deref() == Some(dir);
+    // Given back only when the list is free again: the last handle of a context takes it off the list.
+    let found = { lock(&ACTIVE).iter().filter(has_it).find_map(|active| active.context.upgrade()) };
+    found.map(|inner| StreamingContext { inner }).filter(|ssc| ssc.state() == ContextState::Active)
 }
 
 pub(super) fn stopped(call: &'static str) -> Error {
@@ -130,6 +142,10 @@ impl Inner {
         };
         let pacer = Pacer::of(graph, zero);
         let runner = Runner::start(graph.clone(), self.waiters.clone(), zero, keeper, pacer.clone(), stop);
+        for text in graph.notes() {
+            tracing::warn!("{text}");
+            graph.bus.post(Event::Warning { text });
+        }
         graph.bus.post(Event::StreamingStarted { at_micros: clock.now_micros() });
         for (begun, source) in graph.sources().iter().enumerate() {
             if let Err(error) = source.start(zero) {

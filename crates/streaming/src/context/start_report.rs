@@ -25,6 +25,10 @@ pub struct StartReport {
     pub redo: Vec<BatchTime>,
     /// What becomes of each name.
     pub parts: Vec<StartPart>,
+    /// What else is to be known: that a process still has the checkpoint, for instance, which a start would have to
+    /// wait for.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Why the start would be refused; empty if it would go through.
     pub refusals: Vec<String>,
 }
@@ -107,7 +111,10 @@ impl fmt::Display for Fate {
 }
 
 impl StartReport {
-    /// Whether the program would start.
+    /// Whether the program would start, once no other process has the checkpoint any more.
+    ///
+    /// That another one has it, such as the release that is to be replaced, is no refusal but one of the
+    /// [`notes`](Self::notes). While it runs, the report holds for what it has written so far.
     pub fn would_start(&self) -> bool {
         self.refusals.is_empty()
     }
@@ -142,17 +149,18 @@ impl StartReport {
         };
         let parts: Vec<String> = self.parts.iter().map(part).collect();
         let redo: Vec<String> = self.redo.iter().map(|time| time.as_millis().to_string()).collect();
-        let refusals: Vec<String> = self.refusals.iter().map(|why| quoted(why)).collect();
+        let all = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(",");
         format!(
             "{{\"would_start\":{},\"dir\":{},\"app_name\":{},\"resumes\":{},\"redo\":[{}],\"parts\":[{}],\
-             \"refusals\":[{}]}}",
+             \"notes\":[{}],\"refusals\":[{}]}}",
             self.would_start(),
             quoted(&self.dir),
             quoted(&self.app_name),
             self.resumes,
             redo.join(","),
             parts.join(","),
-            refusals.join(",")
+            all(&self.notes),
+            all(&self.refusals)
         )
     }
 
@@ -192,6 +200,7 @@ impl fmt::Display for StartReport {
             let times: Vec<String> = self.redo.iter().map(BatchTime::to_string).collect();
             writeln!(f, "batches that are run again: {}", times.join(", "))?;
         }
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
         if self.would_start() {
             return f.write_str("a start would go through");
         }
@@ -211,8 +220,9 @@ mod tests {
         report.put(PartKind::Source, "lines", Fate::Kept, None);
         report.put(PartKind::State, "old", Fate::Dropped, Some("as `forget_state` says".into()));
         report.redo = vec![BatchTime::from_millis(2000)];
+        report.notes.push("well".into());
         let table = "counts and the checkpoint /c:\n  source  lines  kept\n  state   old    dropped   as `forget_state` says\n\
-                     batches that are run again: 2000 ms\n";
+                     batches that are run again: 2000 ms\nnote: well\n";
         assert_eq!(report.to_string(), format!("{table}a start would go through"));
         report.refusals.push("no".into());
         assert_eq!(report.to_string(), format!("{table}a start would be refused:\n  no"));

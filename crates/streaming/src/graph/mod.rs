@@ -71,6 +71,8 @@ struct State {
     remember: Option<Duration>,
     checkpoint: Option<Arc<Checkpoint>>,
     resumes: bool,
+    /// What is to be told at the start.
+    notes: Vec<String>,
     zero: Option<BatchTime>,
 }
 
@@ -93,6 +95,7 @@ impl Graph {
             remember: None,
             checkpoint: None,
             resumes: false,
+            notes: Vec::new(),
             zero: None,
         };
         let on_disk = settings.received_on_disk.unwrap_or(settings.memory_budget);
@@ -107,6 +110,16 @@ impl Graph {
 
     pub(crate) fn phase(&self) -> Phase {
         self.state().phase
+    }
+
+    /// Has this told at the start.
+    pub(crate) fn note(&self, notes: Vec<String>) {
+        self.state().notes.extend(notes);
+    }
+
+    /// What is to be told at the start.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.state().notes.clone()
     }
 
     /// The time before the first batch, once the context was started.

@@ -171,6 +171,51 @@ impl StreamingContext {
         });
         (stream, ranges)
     }
+
+    /// The dataset of one range of `source`, without a stream: for jobs over what is there already.
+    ///
+    /// Connectors are made of this too. The source is neither started nor asked for ranges; it must be able to read
+    /// without that.
+    ///
+    /// ```
+    /// # use waterclock_base::{BatchInterval, BoxError};
+    /// use waterclock_streaming::{RangeSource, StreamingContext};
+    ///
+    /// /// Numbers.
+    /// struct Counting;
+    /// impl RangeSource<u64> for Counting {
+    ///     type Range = (u64, u64);
+    /// #   fn next(&self, _: Option<&(u64, u64)>, _: BatchInterval) -> Result<(u64, u64), BoxError> {
+    /// #       Err("it is no stream".into())
+    /// #   }
+    ///     fn partitions(&self, _: &(u64, u64)) -> usize { 2 }
+    ///     fn read(
+    ///         &self,
+    ///         range: &(u64, u64),
+    ///         partition: usize,
+    ///         out: &mut dyn FnMut(u64) -> Result<(), BoxError>,
+    ///     ) -> Result<(), BoxError> {
+    ///         (range.0..range.1).filter(|n| n % 2 == partition as u64).try_for_each(out)
+    ///     }
+    ///     // and so on
+    /// #   fn records(&self, range: &(u64, u64)) -> u64 { range.1 - range.0 }
+    /// #   fn describe(&self, _: &(u64, u64)) -> String { String::new() }
+    /// }
+    /// let ssc = StreamingContext::builder("numbers").build()?;
+    /// assert_eq!(ssc.range_rdd("counting", Counting, (3, 8)).collect()?, [4, 6, 3, 5, 7]);
+    /// # Ok::<(), waterclock_base::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn range_rdd<T: Data, S: RangeSource<T>>(
+        &self,
+        operator: &'static str,
+        source: S,
+        range: S::Range,
+    ) -> Rdd<T> {
+        let define = Define::new(operator, source.partitions(&range));
+        let body = RangeOfBatch { operator, source: Arc::new(source), range: Some(range) };
+        define.build(self.engine(), body)
+    }
 }
 
 struct RangeInput<T: Data, S: RangeSource<T>> {
@@ -319,7 +364,7 @@ impl<T: Data, S: RangeSource<T>> Input<T> for RangeInput<T, S> {
     }
 }
 
-/// The dataset of a batch.
+/// The dataset of a range, which a batch has or the program gave.
 struct RangeOfBatch<R, S> {
     operator: &'static str,
     source: Arc<S>,

@@ -396,3 +396,32 @@ fn what_is_wrong_is_said_at_the_start() {
     let text = said(secret);
     assert!(text.contains("no.such") && !text.contains("hunter2"), "{text}");
 }
+
+/// Ranges of offsets that the program names are a dataset, with one partition for each: these records and no others,
+/// as often as it is asked. What is gone fails the job or is counted.
+#[test]
+fn given_ranges_are_a_dataset() {
+    let _up = broker::stays_up();
+    let topic = topic("dataset", 2);
+    broker::send(&topic, 0, ["0", "1", "2", "3", "4"]);
+    broker::send(&topic, 1, ["5", "6"]);
+    let (ssc, _clock) = context();
+    let read = |source: KafkaSource, ranges: &[OffsetRange]| {
+        let records = source.create_rdd(&ssc, ranges.to_vec())?;
+        records.map(|record| record.value_text()).glom().collect()
+    };
+    let source = || KafkaSource::new(address());
+    let ranges =
+        [range(&topic, 1, 0, 2), range(&topic, 0, 1, 3), range(&topic, 0, 3, 3), range(&topic, 0, 3, 4)];
+    let expected = [vec!["5", "6"], vec!["1", "2"], vec![], vec!["3"]];
+    assert_eq!(read(source(), &ranges).unwrap(), expected);
+    let lengths = source().create_rdd_with(&ssc, ranges.clone(), |message| message.value().unwrap().len());
+    let lengths = lengths.unwrap();
+    assert_eq!((lengths.count().unwrap(), lengths.collect().unwrap()), (5, vec![1; 5]));
+    broker::delete_before(&topic, 0, 2);
+    assert!(read(source(), &ranges).unwrap_err().full_text().contains("deleted"));
+    let skipped = read(source().on_lost(waterclock_streaming::OnLost::SkipAndCount), &ranges).unwrap();
+    assert_eq!(skipped, [vec!["5", "6"], vec!["2"], vec![], vec!["3"]]);
+    let wrong = source().setting("enable.auto.commit", "true").create_rdd(&ssc, ranges).err().unwrap();
+    assert!(wrong.full_text().contains("enable.auto.commit"), "{wrong:?}");
+}
