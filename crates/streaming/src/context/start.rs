@@ -142,10 +142,7 @@ impl Inner {
         };
         let pacer = Pacer::of(graph, zero);
         let runner = Runner::start(graph.clone(), self.waiters.clone(), zero, keeper, pacer.clone(), stop);
-        for text in graph.notes() {
-            tracing::warn!("{text}");
-            graph.bus.post(Event::Warning { text });
-        }
+        self.tell_notes();
         graph.bus.post(Event::StreamingStarted { at_micros: clock.now_micros() });
         for (begun, source) in graph.sources().iter().enumerate() {
             if let Err(error) = source.start(zero) {
@@ -172,6 +169,14 @@ impl Inner {
         let generator =
             Generator::start(graph.clone(), runner.clone(), self.waiters.clone(), pacer, from, missed);
         Ok(Running { runner, generator })
+    }
+
+    /// Says what whoever started it should know.
+    fn tell_notes(&self) {
+        for text in self.graph.notes() {
+            tracing::warn!("{text}");
+            self.graph.bus.post(Event::Warning { text });
+        }
     }
 
     /// Lines up the batches that another process left; those that are to be formed for the time since.
