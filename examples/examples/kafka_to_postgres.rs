@@ -45,7 +45,9 @@ fn main() -> waterclock::Result<()> {
         let builder = tuning.apply(builder.app_name("kafka_to_postgres").batch_interval(batch));
         // A batch that can't be written is not passed over: it waits for the next start.
         let ssc = builder.on_failure(FailurePolicy::Stop).build()?;
-        let (lines, _) = KafkaSource::new(&brokers).topics([&from]).stream_with(&ssc, |line| {
+        // The broker may be on its way up as well.
+        let source = KafkaSource::new(&brokers).topics([&from]).time_out(Duration::from_secs(60));
+        let (lines, _) = source.stream_with(&ssc, |line| {
             Text::from(&*String::from_utf8_lossy(line.value().unwrap_or_default()))
         });
         let counts = lines.named("lines").words().map(|word| (word, 1u64)).reduce_by_key(|a, b| a + b);
