@@ -99,7 +99,7 @@ fn a_batch_has_its_outputs_jobs_and_stages() {
     let job = hashtags(batches());
     job.clock.advance_batches(1);
     let seen = Browser::at(&job.url);
-    seen.until_shown("1 completed batches");
+    seen.until_shown("1 completed batch");
     seen.run("document.querySelector('main a[href=\"#/batch/1000\"]').click()");
     seen.until_shown("Output 0: show top hashtags");
     seen.until_shown("Output 1: ");
