@@ -10,11 +10,39 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use waterclock_base::{BatchInfo, Spread, Status};
 
-/// The type of what [`text`] writes.
-pub(crate) const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// What is asked for by those who read OpenMetrics.
+const OPEN_METRICS: &str = "application/openmetrics-text";
 
-/// All metrics in the OpenMetrics text format.
-pub(crate) fn text(status: Status) -> Result<String, fmt::Error> {
+/// All metrics and the type of their text, which is OpenMetrics where that is accepted, else Prometheus's own format.
+pub(crate) fn text(status: Status, accepted: &str) -> Result<(&'static str, String), fmt::Error> {
+    let text = open_metrics(status)?;
+    if accepted.contains(OPEN_METRICS) {
+        return Ok(("application/openmetrics-text; version=1.0.0; charset=utf-8", text));
+    }
+    Ok(("text/plain; version=0.0.4; charset=utf-8", plain(&text)))
+}
+
+/// OpenMetrics in Prometheus's own format: there a counter is described by the name that its samples have, and neither
+/// units nor the end have a line.
+fn plain(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_counter = |family: &str| lines.contains(&&*format!("# TYPE {family} counter"));
+    let mut plain = String::with_capacity(text.len());
+    for line in &lines {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("EOF" | "UNIT"), ..) => continue,
+            (Some("#"), Some(kind), Some(family), Some(rest)) if is_counter(family) => {
+                plain.push_str(&format!("# {kind} {family}_total {rest}"));
+            }
+            _ => plain.push_str(line),
+        }
+        plain.push('\n');
+    }
+    plain
+}
+
+fn open_metrics(status: Status) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("waterclock");
     registry.register_collector(Box::new(Scrape(status)));
     let mut text = String::new();

@@ -131,9 +131,10 @@ fn json(value: &impl Serialize) -> Response {
     }
 }
 
-async fn scrape(State(site): State<Site>) -> Response {
-    match metrics::text(site.watched.status()) {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::KIND)], text).into_response(),
+async fn scrape(State(site): State<Site>, headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match metrics::text(site.watched.status(), accepted) {
+        Ok((kind, text)) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

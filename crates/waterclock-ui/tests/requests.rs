@@ -246,9 +246,17 @@ fn what_is_new_is_told_at_once() {
 #[test]
 fn metrics_are_what_prometheus_reads() {
     let (ssc, _clock, page) = word_count(3, Page::new());
-    let answer = get(&page, "/metrics");
+    let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1\r\n";
+    let answer = ask(&page, "GET", "/metrics", "localhost", accept);
     let (head, text) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("application/openmetrics-text"), "{head}");
+    // Who does not ask for it has Prometheus's own format, where a counter is described by its whole name.
+    let plain = get(&page, "/metrics");
+    assert!(plain.contains("content-type: text/plain; version=0.0.4"), "{plain}");
+    assert!(plain.contains(
+        "\n# TYPE waterclock_batches_completed_total counter\nwaterclock_batches_completed_total 3"
+    ));
+    assert!(plain.contains("\n# TYPE waterclock_keeps_up gauge\n") && !plain.contains("# EOF"));
     let samples = speaking::parse_metrics(text);
     let value = |name: &str| samples.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
     assert_eq!(value("waterclock_batches_completed_total"), Some(3.0));

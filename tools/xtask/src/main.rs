@@ -7,6 +7,7 @@
 mod bench; // the figures of BENCHMARKS.md
 mod ci; // the outer ring
 mod packages; // what the system has to have
+mod page; // the page of a program that runs
 mod random; // numbers from a seed
 mod servers; // real servers for tests
 mod simulate; // programs through crashes, by seed
@@ -23,7 +24,8 @@ cargo xtask COMMAND
 
   bench ..       the figures of BENCHMARKS.md; `bench` alone tells what it needs
   ci [PART ..]   the outer ring: every part, or the ones named; `ci list` names them
-  servers ..     runs a command with real servers: Kafka, PostgreSQL; `servers` alone tells more
+  screenshots    takes the pictures in docs/images again
+  servers ..     runs a command with real servers: Kafka, PostgreSQL, a browser; `servers` alone tells more
   simulate ..    programs through crashes: `--seeds A..B`
   tidy           sizes, layers, seams, words, lists (also a test under `cargo test`)
   torture .., torture-postgres .., torture-kafka ..
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         }
         Some("bench") => bench::run(rest),
         Some("ci") => ci::run(rest),
+        Some("screenshots") => page::screenshots(),
         Some("simulate") => simulate::run(rest),
         Some("tidy") => tidy_up(),
         Some("tests") => test_list::write(&workspace::root()),

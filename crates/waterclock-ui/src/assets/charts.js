@@ -1,12 +1,13 @@
 // Charts, drawn by uPlot. What a chart shows is also said in words beside it.
-import { el, micros, setText } from "./elements.js";
+import { batchTime, el, micros, setText } from "./elements.js";
 
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 export const colour = (at) => ink(`--s${at % 10}`);
 
 function axes(valueText, timed) {
   const look = { stroke: ink("--quiet"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line"), width: 1 } };
-  return [{ ...look, space: timed ? 70 : 60 }, { ...look, size: 70, values: (_, splits) => splits.map(valueText) }];
+  const x = timed ? { space: 80, values: (_, splits) => splits.map((seconds) => batchTime(seconds * 1000, 1000).slice(11)) } : { space: 60 };
+  return [{ ...look, ...x }, { ...look, size: 70, values: (_, splits) => splits.map(valueText) }];
 }
 
 /** Keeps a chart as wide as its place. */

@@ -25,9 +25,16 @@ export function setText(element, text) {
 }
 
 const whole = new Intl.NumberFormat("en");
+const exact = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
 export const count = (number) => whole.format(Math.round(number));
+
+/** A number of things: `1 batch`, `2 batches`. */
+export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+
+/** A number that may have a fraction. */
+export const figure = (number) => exact.format(number);
 
 /** A time of so many microseconds, in the unit that fits. */
 export function micros(given) {

@@ -1,5 +1,5 @@
 // What the page knows, where it is, and what tells it more.
-import { count, el, micros, setText } from "./elements.js";
+import { count, counted, el, micros, setText } from "./elements.js";
 import { batchPage, checkpoints, configuration, graph, inputs, overview, results } from "./views.js";
 
 /** What is known: replaced piece by piece as messages come. */
@@ -33,7 +33,10 @@ function go(moved) {
   main.replaceChildren(view.element);
   document.title = `${title} – ${known.live?.app ?? "Waterclock"}`;
   if (known.live) view.update(known);
-  if (moved) main.focus();
+  if (moved) {
+    main.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
 }
 
 function summary({ live }) {
@@ -43,7 +46,7 @@ function summary({ live }) {
   const failed = counts.failed ? `, ${count(counts.failed)} failed` : "";
   setText(
     document.getElementById("summary"),
-    `${live.stopped ? "Ran" : "Running"} batches of ${micros(live.interval * 1000)} ${uptime} · ${count(counts.completed)} completed batches${failed} · ${count(counts.processed)} records`,
+    `${live.stopped ? "Ran" : "Running"} batches of ${micros(live.interval * 1000)} ${uptime} · ${counted(counts.completed, "completed batch", "completed batches")}${failed} · ${counted(counts.processed, "record")}`,
   );
   const { health } = live;
   const where = health.slowest_stage ? ` Most of the time (${Math.round(health.share * 100)} %) goes into ${health.slowest_stage}.` : "";

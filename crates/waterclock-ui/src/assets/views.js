@@ -1,6 +1,6 @@
 // The pages. Each answers with an element, and with `update`, which brings it up to what is known.
 import { colour, spread, timeline } from "./charts.js";
-import { batchLink, batchTime, bytes, count, el, micros, setText, table, tiles } from "./elements.js";
+import { batchLink, batchTime, bytes, count, counted, el, figure, micros, setText, table, tiles } from "./elements.js";
 import { drawing } from "./graph.js";
 
 // What a point has where, see `Point` in live.rs.
@@ -43,14 +43,14 @@ function resultCard(result) {
     value: ({ cells }) => (numeric(cells[at] ?? "") ? Number(cells[at]) : cells[at] ?? ""),
     show: ({ cells }) => cells[at] ?? "",
   })), { sortable: true, pageful: 20, empty: "the newest batch has none." });
-  const chart = timeline([], { height: 220, text: (value) => String(+value.toPrecision(4)), legend: true, open });
+  const chart = timeline([], { height: 220, text: figure, legend: true, open });
   let shown = "";
   return {
     element: el("section", { class: "card" }, title, when, chart.place, list.element),
     columns,
     update(news, interval) {
       const more = news.more ? ", and the batch has more" : "";
-      setText(when, news.time === null ? "No batch yet." : `Batch ${batchTime(news.time, interval)}: ${news.rows.length} records${more}.`);
+      setText(when, news.time === null ? "No batch yet." : `Batch ${batchTime(news.time, interval)}: ${counted(news.rows.length, "record")}${more}.`);
       list.update(news.rows.map((cells, key) => ({ key, cells })));
       const keys = (news.history.at(-1)?.[1] ?? []).map(([key]) => key).slice(0, 8);
       if (keys.length === 0) return;
@@ -170,7 +170,7 @@ export function overview(known) {
       facts.update([perSecond(rate), micros(points.at(-1)?.[TOOK]), micros(points.at(-1)?.[TOTAL]), count(live.waiting.length), `${bytes(used)} of ${bytes(budget)}`, count(live.counts.dropped)]);
       shownPart.hidden = known.results.length === 0;
       shown.update(known);
-      setText(heading, `Time lines (last ${latest.length} batches, ${live.running.length + live.waiting.length} active, ${count(live.counts.completed)} completed)`);
+      setText(heading, `Time lines (last ${counted(latest.length, "batch", "batches")}, ${live.running.length + live.waiting.length} active, ${count(live.counts.completed)} completed)`);
       charts[0].update(times, rates);
       charts[1].update(times, column(WAITED));
       charts[2].update(times, column(TOOK), times.map(() => live.interval * 1000));
@@ -269,7 +269,7 @@ function stageDrawing(batch) {
   return drawing("Stages; the tables of the batch's page say the same", stages.map(({ info, finished_tasks }) => ({
     id: `${info.job}/${info.id}`,
     lines: [info.operator, `${finished_tasks}/${info.tasks} tasks, ${micros(info.task_micros)}`, info.operators.map((of) => of.operator).join(", ")],
-    kind: longest > 0 && info.task_micros === longest ? "hot" : "",
+    kind: longest > 0 && info.task_micros === longest ? "longest" : "",
     parents: info.after.map((id) => `${info.job}/${id}`),
     title: `${info.operator} at ${place(info.site)}: ${info.operators.map((of) => `${of.operator} ${micros(of.micros)}`).join(", ")}`,
   })));
@@ -384,7 +384,7 @@ function outputPart(output, batch) {
   const took = output.started_micros !== null && output.ended_micros !== null ? output.ended_micros - output.started_micros : null;
   const status = output.failure ? el("span", { class: "failed" }, "failed") : el("span", { class: "good" }, output.ended_micros === null ? "running" : "succeeded");
   const failure = output.failure && el("details", { open: true }, el("summary", {}, "Why"), el("pre", {}, output.failure));
-  return el("section", { class: "card" }, el("h3", {}, `Output ${output.id}: ${output.name}`), el("p", {}, status, `, ${micros(took)}, ${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}`), failure, ...jobs.map(jobPart));
+  return el("section", { class: "card" }, el("h3", {}, `Output ${output.id}: ${output.name}`), el("p", {}, status, `, ${micros(took)}, ${counted(jobs.length, "job")}`), failure, ...jobs.map(jobPart));
 }
 
 function jobPart(job) {

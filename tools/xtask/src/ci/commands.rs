@@ -11,7 +11,7 @@ pub(crate) fn cargo(args: &[&str]) -> Result<(), String> {
 }
 
 /// The same with variables of the environment set.
-pub(super) fn cargo_with(args: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
+pub(crate) fn cargo_with(args: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
     let mut command = Command::new(cargo_path());
     command.args(args).envs(environment.iter().copied()).current_dir(workspace::root());
     let status = command.status().map_err(|e| format!("`cargo` can't be started: {e}"))?;

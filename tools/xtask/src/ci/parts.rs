@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::commands::{cargo, cargo_output, cargo_with};
 use super::word_count;
 use crate::packages::install;
+use crate::page;
 use crate::torture::{Options, torture_files};
 use crate::workspace;
 
@@ -23,6 +24,7 @@ const BUILD: usize = 0;
 const TESTS: usize = 1;
 const CRASHES: usize = 2;
 const SERVERS: usize = 3;
+const PAGE: usize = 4;
 
 /// The shares of the time: name and limit.
 pub(super) const GROUPS: &[(&str, Duration)] = &[
@@ -30,6 +32,7 @@ pub(super) const GROUPS: &[(&str, Duration)] = &[
     ("tests and golden", Duration::from_secs(10 * 60)),
     ("crashes", Duration::from_secs(12 * 60)),
     ("real servers", Duration::from_secs(15 * 60)),
+    ("page", Duration::from_secs(5 * 60)),
 ];
 
 pub(super) const PARTS: &[Part] = &[
@@ -65,6 +68,7 @@ pub(super) const PARTS: &[Part] = &[
         group: SERVERS,
         run: torture_kafka,
     },
+    Part { name: "page", what: "the page in a browser, its metrics", group: PAGE, run: page::check },
 ];
 
 fn fmt() -> Result<(), String> {
@@ -117,8 +121,20 @@ fn features() -> Result<(), String> {
         cargo(&[&["clippy", "--quiet"][..], &crates, &lint].concat())?;
     }
     // What the workspace's lints leave out.
-    let connectors = ["clippy", "--quiet", "-p", "waterclock-postgres", "-p", "waterclock-examples"];
-    let all = ["--features", "waterclock-postgres/server-tests,waterclock-examples/postgres"];
+    let connectors = [
+        "clippy",
+        "--quiet",
+        "-p",
+        "waterclock-postgres",
+        "-p",
+        "waterclock-ui",
+        "-p",
+        "waterclock-examples",
+    ];
+    let all = [
+        "--features",
+        "waterclock-postgres/server-tests,waterclock-ui/browser-tests,waterclock-examples/postgres",
+    ];
     cargo(&[&connectors[..], &["--all-targets"], &all, &["--", "-D", "warnings"]].concat())
 }
 
