@@ -289,10 +289,16 @@ impl<K: Key, S: Record> Base<K, S> {
         }
     }
 
-    /// Changes a key.
-    pub(crate) fn put(&mut self, key: K, change: Change<S>) {
-        let at = self.rows.find(self.rows.hash(&key), &key);
-        self.change(at, key, change);
+    /// Changes keys. All are looked for before any is changed: the processor then waits for memory once for many
+    /// of them.
+    pub(crate) fn put_all(&mut self, changes: &mut Vec<(K, Change<S>)>) {
+        let find = |(key, _): &(K, Change<S>)| self.rows.find(self.rows.hash(key), key);
+        let places: Vec<Option<u32>> = changes.iter().map(find).collect();
+        for ((key, change), at) in changes.drain(..).zip(places) {
+            // One before it may have been the same key.
+            let at = at.or_else(|| self.rows.find(self.rows.hash(&key), &key));
+            self.change(at, key, change);
+        }
     }
 
     fn apply(&mut self, delta: Arc<Delta<K, S>>) {

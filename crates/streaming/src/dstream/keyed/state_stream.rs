@@ -25,6 +25,9 @@ use crate::state::{
 /// else.
 type Lift<S> = fn(Box<dyn Any>) -> Option<Migration<S>>;
 
+/// How many rows are put into the state together.
+const TOGETHER: usize = 64;
+
 /// The state of one stream and the versions that it is at.
 pub(crate) struct StateStream<K: Key, S: Record, M: Data> {
     pub(crate) operator: &'static str,
@@ -111,7 +114,7 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
         // How much the oldest version has, which most keys come with.
         let oldest = due.iter().take_while(|(_, change)| change.version == due[0].1.version);
         let mut ahead: usize = oldest.map(|(_, change)| change.rows.0.len()).sum();
-        let mut cleared = None;
+        let (mut cleared, mut rows) = (None, Vec::with_capacity(TOGETHER));
         self.versions.store().fill(partition, |base| {
             for (reading, change) in due {
                 let (mut bytes, before) = (&change.rows.0[..], base.keys());
@@ -128,12 +131,15 @@ impl<K: Key, S: Record, M: Data> StateStream<K, S, M> {
                     if !change.groups.contains(&group) {
                         return Err(self.strayed(change));
                     }
-                    if if own {
-                        self.partitioner.partition(&key) == partition
-                    } else {
-                        groups.contains(&group)
-                    } {
-                        base.put(key, row);
+                    let is_ours = match own {
+                        true => self.partitioner.partition(&key) == partition,
+                        false => groups.contains(&group),
+                    };
+                    if is_ours {
+                        rows.push((key, row));
+                    }
+                    if rows.len() == TOGETHER || bytes.is_empty() {
+                        base.put_all(&mut rows);
                     }
                 }
                 let read = change.rows.0.len();
