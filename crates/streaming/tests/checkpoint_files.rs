@@ -66,8 +66,8 @@ fn newest_log(dir: &Path) -> PathBuf {
     dir.join(files(dir).iter().rfind(is_log).unwrap())
 }
 
-/// T-098, T-199, T-201, T-204: the log goes on in new files, a snapshot takes the place of the old ones, which are
-/// deleted; those that could not be deleted do no harm.
+/// T-098, T-164, T-175, T-199, T-201, T-204: the log goes on in new files, a snapshot takes the place of the old
+/// ones, which are deleted; those that could not be deleted do no harm.
 #[test]
 fn old_files_are_deleted_and_do_no_harm_where_they_stay() {
     let (dir, kept, seen) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Seen::default());

@@ -63,7 +63,7 @@ fn sum(new: Vec<i64>, old: Option<i64>) -> Option<i64> {
     Some(old.unwrap_or(0) + new.iter().sum::<i64>()).filter(|sum| sum % 5 != 0)
 }
 
-/// T-107: state by key is there after a restart.
+/// T-074, T-107, T-144: an empty directory begins anew, and state by key is there after a restart.
 #[test]
 fn state_by_key_goes_on() {
     same_when_restarted(|pairs| pairs.update_state_by_key(sum).named("sums"));
@@ -157,6 +157,7 @@ fn files_of_a_source_that_came_later_are_read_too() {
     assert_eq!(seen.len(), 6);
 }
 
+/// T-070.
 #[test]
 fn mapped_state_with_time_outs_goes_on() {
     same_when_restarted(|pairs| {
@@ -339,8 +340,8 @@ fn another_parallelism_keeps_the_state() {
     assert_eq!(seen.lock().unwrap().last().unwrap().1, [(0, 1), (1, 2), (2, 2), (7, 5)]);
 }
 
-/// T-195, T-197 (three starts): what a receiver was told is stored is there after the end of the process, in a
-/// batch, once; also what a window looks back at.
+/// T-169, T-173, T-195, T-197 (three starts): what a receiver was told is stored is there after the end of the
+/// process, in a batch, once; also what a window looks back at.
 #[test]
 fn received_blocks_are_written_ahead() {
     let seen: Seen<u32> = Arc::default();

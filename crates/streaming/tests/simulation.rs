@@ -218,6 +218,7 @@ fn sink(builder: Builder, job: &SimJob) -> Result<StreamingContext, BoxError> {
     Ok(ssc)
 }
 
+/// T-309, in virtual time; with real kills it is `cargo xtask torture`.
 #[test]
 fn running_sums_survive() {
     run("running sums");
@@ -243,6 +244,7 @@ fn state_of_state_survives() {
     run("state of state");
 }
 
+/// T-308, in virtual time.
 #[test]
 fn what_came_from_files_survives() {
     run("files");

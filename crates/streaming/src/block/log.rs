@@ -146,8 +146,8 @@ mod tests {
         assert_eq!(disk.trace(), [""; 0]);
     }
 
-    /// T-196, in our form: where the log can't be written, no batch takes the blocks and the context stops; the batch
-    /// that the next start makes for that time takes them.
+    /// T-174, T-196, in our form: where the log can't be written, no batch takes the blocks and the context stops;
+    /// the batch that the next start makes for that time takes them.
     #[test]
     fn blocks_wait_when_their_batch_can_not_be_written_down() {
         let (clock, seen) = (ManualClock::at(BatchTime::ZERO), Arc::default());
