@@ -315,6 +315,14 @@ impl Checkpoint {
         Ok(ticket)
     }
 
+    /// The newest batch before `time` that counts and had this output, among those that are not forgotten.
+    pub(crate) fn published_before(&self, time: BatchTime, output: &str) -> Option<BatchTime> {
+        let inner = lock(&self.running.get()?.inner);
+        let has = |ending: &Ending| ending.committed && ending.outputs.iter().any(|(name, _)| name == output);
+        let mut before = inner.batches.range(..time).rev();
+        before.find(|(_, (_, ending))| ending.as_ref().is_some_and(has)).map(|(time, _)| *time)
+    }
+
     /// Waits until it is durable.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
         self.running()?.log.wait(ticket)
