@@ -8,7 +8,7 @@ use waterclock_base::world::World;
 use waterclock_base::{BatchTime, Error, Result};
 
 use super::facts::{self, Before};
-use super::{Change, Checkpoint, Counted, Ending, snapshot};
+use super::{Change, Checkpoint, Counted, Ending, Purpose, snapshot};
 
 /// What the log says of a batch that was committed.
 #[derive(Debug)]
@@ -62,14 +62,16 @@ impl Checkpoint {
             running: OnceLock::new(),
             events: OnceLock::new(),
             owner: Mutex::default(),
-            recorded: Some(recorded),
-            dry: None,
+            purpose: Purpose::Replay(recorded),
         }))
     }
 
     /// What came of the batch that is to be run again; none where the program goes on as usual.
     pub(crate) fn recorded(&self) -> Option<&Recorded> {
-        self.recorded.as_ref()
+        match &self.purpose {
+            Purpose::Replay(recorded) => Some(recorded),
+            Purpose::Run | Purpose::Look(_) => None,
+        }
     }
 }
 

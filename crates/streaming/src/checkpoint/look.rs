@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use waterclock_base::world::World;
 use waterclock_base::{Error, Result, Settings};
 
-use super::{Checkpoint, facts, header, owner};
+use super::{Checkpoint, Purpose, facts, header, owner};
 
 impl Checkpoint {
     /// Looks at the checkpoint in `dir`: nothing in it is changed or made.
@@ -36,13 +36,15 @@ impl Checkpoint {
             running: OnceLock::new(),
             events: OnceLock::new(),
             owner: Mutex::new(owner),
-            recorded: None,
-            dry: Some(taken),
+            purpose: Purpose::Look(taken),
         }))
     }
 
     /// Whether this is a dry run, and then why a start could not have the checkpoint now, if so.
     pub(crate) fn dry(&self) -> Option<Option<&Error>> {
-        self.dry.as_ref().map(Option::as_ref)
+        match &self.purpose {
+            Purpose::Look(taken) => Some(taken.as_ref()),
+            Purpose::Run | Purpose::Replay(_) => None,
+        }
     }
 }

@@ -76,10 +76,17 @@ pub(crate) struct Checkpoint {
     events: OnceLock<Bus>,
     /// Held, never read.
     owner: Mutex<Option<Box<dyn DiskFile>>>,
-    /// Set where it is only read, to run a batch again.
-    recorded: Option<Recorded>,
-    /// Set for a dry run, which changes nothing: why a start could not have it now, if so.
-    dry: Option<Option<Error>>,
+    purpose: Purpose,
+}
+
+/// What a checkpoint was opened for.
+enum Purpose {
+    /// A program goes on from it and writes it.
+    Run,
+    /// It is only read, to run a batch again of which this is known.
+    Replay(Recorded),
+    /// A dry run, which changes nothing: why a start could not have it now, if so.
+    Look(Option<Error>),
 }
 
 struct Running {
@@ -161,8 +168,7 @@ impl Checkpoint {
             running: OnceLock::new(),
             events: OnceLock::new(),
             owner: Mutex::new(Some(owner)),
-            recorded: None,
-            dry: None,
+            purpose: Purpose::Run,
         }))
     }
 
