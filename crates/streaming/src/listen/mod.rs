@@ -8,5 +8,6 @@ mod progress; // the running totals
 mod shelf; // results of streams that are shown
 
 pub(crate) use bus::{Bus, on_listener_thread};
+pub(crate) use health::strains;
 pub(crate) use owner::on_behalf_of;
 pub(crate) use progress::Progress;
