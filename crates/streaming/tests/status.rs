@@ -291,8 +291,8 @@ fn batches_of_a_recovery_are_told_truthfully() {
     assert_eq!((recovery.redone, recovery.missed, recovery.starts), (1, 2, 2));
 }
 
-/// T-274: an input is called after its kind. T-275: what a simple operation does carries the operation's name and
-/// place. T-276: all of a composite operation carries one name and place.
+/// T-274: an input is called after its kind. T-275: what a simple operation does has that one's name and place.
+/// T-276: all of a composite operation has one name and place, that of its call.
 #[test]
 fn work_is_known_by_the_operation_that_it_is_for() {
     let (ssc, clock) = manual_context("scopes", SECOND).unwrap();
@@ -304,9 +304,14 @@ fn work_is_known_by_the_operation_that_it_is_for() {
     ssc.stop(Stop::Now).unwrap();
     let streams = &status.graph.streams;
     assert_eq!((&*streams[0].operator, &*status.inputs[0].name), ("queue_stream", "queue_stream-0"));
-    let composite: Vec<_> =
-        streams.iter().filter(|stream| stream.operator == "count_by_value_and_window").collect();
-    assert!(composite.len() > 1 && composite.iter().all(|stream| stream.site == composite[0].site));
+    let named: Vec<_> = streams.iter().map(|stream| &*stream.operator).collect();
+    assert_eq!(named[..2], ["queue_stream", "filter"]);
+    // However many streams there are inside, the program called one operation.
+    let composite = &streams[2..];
+    assert!(composite.len() > 1, "{named:?}");
+    for inner in composite {
+        assert_eq!((&*inner.operator, &inner.site), ("count_by_value_and_window", &composite[0].site));
+    }
     let here = file!();
     for batch in &status.completed {
         let stages: Vec<_> = batch.jobs.iter().flat_map(|job| &job.stages).map(|stage| &stage.info).collect();
@@ -320,6 +325,87 @@ fn work_is_known_by_the_operation_that_it_is_for() {
             assert!(known || operator == "register" || !site.file.ends_with(here), "{operator} at {site}");
         }
     }
+}
+
+/// T-276: each operation that is made of others is one, whichever streams it has inside.
+#[test]
+fn a_composite_operation_is_one() {
+    let (ssc, _clock) = manual_context("composites", SECOND).unwrap();
+    let numbers = ssc.queue_stream(vec![vec![1u64]]);
+    let pairs = numbers.map(|n| (n % 2, n));
+    let add = |a: u64, b: u64| a + b;
+    let (two, one) = (SECOND * 2, SECOND);
+    numbers.count_by_window(two, one).register();
+    numbers.reduce_by_window(add, two, one).register();
+    numbers.count().register();
+    numbers.count_by_value().register();
+    pairs.reduce_by_key_and_window(add, two, one).register();
+    pairs.group_by_key_and_window(two, one).register();
+    pairs.join(&pairs.map_values(|n| n + 1)).register();
+    ssc.start().unwrap();
+    let streams = ssc.status().graph.streams.clone();
+    ssc.stop(Stop::Now).unwrap();
+    let mut called = std::collections::BTreeMap::<_, Vec<_>>::new();
+    for stream in &streams {
+        called.entry(stream.site.clone()).or_default().push(&*stream.operator);
+    }
+    let mut operators = Vec::new();
+    for (site, inside) in called {
+        assert!(site.file.ends_with("status.rs"), "{site}");
+        operators.push(inside[0]);
+        assert!(inside.iter().all(|operator| *operator == inside[0]), "{inside:?} at {site}");
+    }
+    let expected = [
+        "queue_stream",
+        "map",
+        "count_by_window",
+        "reduce_by_window",
+        "count",
+        "count_by_value",
+        "reduce_by_key_and_window",
+        "group_by_key_and_window",
+        "join",
+        "map_values",
+    ];
+    assert_eq!(operators, expected);
+}
+
+/// T-273: what no stream asked for belongs to none, and to no batch, also while batches run.
+#[test]
+fn work_that_no_stream_asked_for_belongs_to_none() {
+    let (ssc, clock) = manual_context("outside", SECOND).unwrap();
+    let heard = ear(&ssc);
+    ssc.queue_stream(vec![vec![1], vec![2]]).register();
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    let sum = ssc.engine().parallelize(vec![1, 2, 3], 2).map(|n| n * 2).sum().unwrap();
+    clock.advance_batches(1);
+    let status = ssc.status();
+    ssc.stop(Stop::Now).unwrap();
+    assert_eq!(sum, 12);
+    let heard = lock(&heard);
+    let outside: Vec<_> = heard
+        .iter()
+        .filter_map(|event| match event {
+            Event::JobCompleted(job) if job.owner.is_none() => Some(job),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(outside.iter().map(|job| &*job.call).collect::<Vec<_>>(), ["sum"]);
+    assert!(outside[0].failure.is_none() && outside[0].site.file.ends_with("status.rs"));
+    let own: Vec<_> = heard
+        .iter()
+        .filter_map(|event| match event {
+            Event::StageCompleted(stage) if stage.job == outside[0].id => Some(&*stage.operator),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(own, ["sum"]);
+    // Neither the graph nor a batch has it, nor do the times of operators.
+    let mut of_batches = status.completed.iter().flat_map(|batch| &batch.jobs);
+    assert!(of_batches.all(|job| job.info.id != outside[0].id && &*job.info.call != "sum"));
+    let of_streams = |operator: &str| status.graph.streams.iter().any(|stream| stream.operator == operator);
+    assert!(!of_streams("map") && status.operators.iter().all(|of| &*of.operator != "map"));
 }
 
 /// T-277, T-278: actions inside of `transform` and `foreach_rdd` are jobs of the batch, and of the output that asked.

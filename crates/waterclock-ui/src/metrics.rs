@@ -3,9 +3,7 @@
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use waterclock_base::{BatchInfo, Spread, Status};
@@ -53,9 +51,6 @@ fn open_metrics(status: Status) -> Result<String, fmt::Error> {
 #[derive(Debug)]
 struct Scrape(Status);
 
-/// A metric of which there may be several, told apart by one label.
-type Several<'s, V> = &'s [(String, V)];
-
 /// Writes metrics one after the other.
 struct Writer<'e>(DescriptorEncoder<'e>);
 
@@ -63,23 +58,6 @@ impl Writer<'_> {
     fn counter(&mut self, name: &str, help: &str, unit: Option<&Unit>, value: f64) -> fmt::Result {
         let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Counter)?;
         encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
-    }
-
-    fn counters(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        unit: Option<&Unit>,
-        values: Several<'_, f64>,
-    ) -> fmt::Result {
-        let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Counter)?;
-        for (of, value) in values {
-            let labels = [(label, of.as_str())];
-            let mut one = family(&mut encoder, &labels)?;
-            one.encode_counter::<NoLabelSet, _, f64>(value, None)?;
-        }
-        Ok(())
     }
 
     fn gauge(
@@ -92,19 +70,24 @@ impl Writer<'_> {
         self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?.encode_gauge(&value)
     }
 
-    fn gauges(
+    /// A counter or gauge of which there may be several, told apart by `label`.
+    fn several(
         &mut self,
+        kind: MetricType,
         name: &str,
         help: &str,
         label: &str,
         unit: Option<&Unit>,
-        values: Several<'_, f64>,
+        values: &[(String, f64)],
     ) -> fmt::Result {
-        let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        let mut encoder = self.0.encode_descriptor(name, help, unit, kind)?;
         for (of, value) in values {
             let labels = [(label, of.as_str())];
-            let mut one = family(&mut encoder, &labels)?;
-            one.encode_gauge(value)?;
+            let mut one = encoder.encode_family(&labels)?;
+            match kind {
+                MetricType::Counter => one.encode_counter::<NoLabelSet, _, f64>(value, None)?,
+                _ => one.encode_gauge(value)?,
+            }
         }
         Ok(())
     }
@@ -117,13 +100,6 @@ impl Writer<'_> {
             self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
         encoder.encode_histogram::<NoLabelSet>(spread.sum_micros as f64 / 1e6, spread.count(), &buckets, None)
     }
-}
-
-fn family<'a, S: EncodeLabelSet>(
-    encoder: &'a mut MetricEncoder<'_>,
-    labels: &'a S,
-) -> Result<MetricEncoder<'a>, fmt::Error> {
-    encoder.encode_family(labels)
 }
 
 impl Collector for Scrape {
@@ -235,7 +211,14 @@ fn records(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
     to.counter("records_dropped", "Records dropped by a rule", None, status.dropped_records as f64)?;
     let inputs: Vec<_> =
         status.inputs.iter().map(|input| (input.name.clone(), input.records as f64)).collect();
-    to.counters("input_records", "Records that batches took from an input", "input", None, &inputs)
+    to.several(
+        MetricType::Counter,
+        "input_records",
+        "Records that batches took from an input",
+        "input",
+        None,
+        &inputs,
+    )
 }
 
 /// Receivers, operators, state, checkpoints. Labels that are the same would be an error: numbers make them differ.
@@ -244,12 +227,20 @@ fn parts(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
         (receiver.name.clone(), f64::from(u8::from(receiver.active)))
     };
     let receivers: Vec<_> = status.receivers.iter().map(active).collect();
-    to.gauges("receiver_active", "1 where a receiver runs, 0 where not", "receiver", None, &receivers)?;
+    to.several(
+        MetricType::Gauge,
+        "receiver_active",
+        "1 where a receiver runs, 0 where not",
+        "receiver",
+        None,
+        &receivers,
+    )?;
     let time = |of: &waterclock_base::OperatorStatus| {
         (format!("{} at {}", of.operator, of.site), of.micros as f64 / 1e6)
     };
     let operators: Vec<_> = status.operators.iter().map(time).collect();
-    to.counters(
+    to.several(
+        MetricType::Counter,
         "operator_time",
         "Time of an operator in all tasks",
         "operator",
@@ -263,8 +254,16 @@ fn parts(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
             .map(|state| (format!("{} ({})", state.name, state.stream), of(state) as f64))
             .collect()
     };
-    to.gauges("state_keys", "Keys of a state", "state", None, &of_state(|state| state.keys))?;
-    to.gauges(
+    to.several(
+        MetricType::Gauge,
+        "state_keys",
+        "Keys of a state",
+        "state",
+        None,
+        &of_state(|state| state.keys),
+    )?;
+    to.several(
+        MetricType::Gauge,
         "state_size",
         "Memory of a state",
         "state",

@@ -1,9 +1,7 @@
 //! Spark's streaming paths: their answers, field by field.
 
 use serde::Serialize;
-use waterclock_base::{BatchStatus, InputStatus, OutputInfo, Status};
-
-use crate::dates::date;
+use waterclock_base::{BatchStatus, BatchTime, InputStatus, OutputInfo, Status};
 
 /// `/api/v1/applications`.
 #[derive(Serialize)]
@@ -92,8 +90,14 @@ pub(crate) struct Operation {
     job_ids: Vec<u64>,
 }
 
+/// A time as Spark writes it.
+fn date(at: BatchTime) -> String {
+    let (date, time) = at.utc();
+    format!("{date}T{time}GMT")
+}
+
 fn date_of(micros: i64) -> String {
-    date(micros.div_euclid(1000))
+    date(BatchTime::from_millis(micros.div_euclid(1000)))
 }
 
 /// How many processes have run the program, with this one: what Spark calls an attempt.
@@ -198,7 +202,7 @@ pub(crate) fn batch(known: &BatchStatus, status: &'static str) -> Batch {
     let millis = |micros: Option<i64>| micros.map(|micros| micros / 1000);
     Batch {
         batch_id: known.info.time().as_millis(),
-        batch_time: date(known.info.time().as_millis()),
+        batch_time: date(known.info.time()),
         status,
         batch_duration: covered_ms(known),
         input_size: known.info.records(),
@@ -239,5 +243,20 @@ fn operation(known: &BatchStatus, output: &OutputInfo, status: &Status) -> Opera
         duration: micros.map(|micros| micros / 1000),
         failure_reason: output.failure.clone(),
         job_ids: known.jobs_of(output.id).map(|job| job.info.id.0).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_spark_does() {
+        let date = |ms| date(BatchTime::from_millis(ms));
+        assert_eq!(date(0), "1970-01-01T00:00:00.000GMT");
+        assert_eq!(date(951_782_400_001), "2000-02-29T00:00:00.001GMT");
+        assert_eq!(date(1_793_404_799_999), "2026-10-30T23:59:59.999GMT");
+        assert_eq!(date(-1), "1969-12-31T23:59:59.999GMT");
+        assert!(date(i64::MAX).ends_with("GMT"));
     }
 }

@@ -207,11 +207,11 @@ fn an_open_address_needs_a_secret_and_then_asks_for_it() {
     ssc.stop(Stop::Now).unwrap();
 }
 
-/// The page is there while the context is: from `build`, by its own port, to the end.
+/// T-137: the page, with its metrics, is there while the context is: from `build`, by its own port, to the end.
 #[test]
 fn the_page_ends_with_its_context() {
     let (ssc, _clock, page) = word_count(1, Page::new());
-    assert_eq!(status_of(&page, "/"), 200);
+    assert_eq!((status_of(&page, "/"), status_of(&page, "/metrics")), (200, 200));
     // It shows one context.
     assert!(StreamingContext::builder("second").watch(page.clone()).build().is_err());
     ssc.stop(Stop::Now).unwrap();

@@ -56,11 +56,11 @@ impl Graph {
 impl Inner {
     /// The graph, and not the context, which ends when nobody holds it any more.
     pub(super) fn begin_watching(&self) {
-        self.watchers.iter().for_each(|watcher| watcher.begin(self.graph.clone()));
+        self.graph.bus.watchers().for_each(|watcher| watcher.begin(self.graph.clone()));
     }
 
     pub(super) fn end_watching(&self) {
-        self.watchers.iter().for_each(|watcher| watcher.end());
+        self.graph.bus.watchers().for_each(|watcher| watcher.end());
     }
 }
 

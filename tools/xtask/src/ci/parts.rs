@@ -1,12 +1,11 @@
 //! The parts of the outer ring.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::time::Duration;
 
 use super::commands::{cargo, cargo_output, cargo_with};
 use super::word_count;
-use crate::packages::install;
+use crate::packages::need;
 use crate::page;
 use crate::torture::{Options, torture_files};
 use crate::workspace;
@@ -249,11 +248,8 @@ fn torture_postgres() -> Result<(), String> {
 }
 
 fn kafka() -> Result<(), String> {
-    let has_tls = Command::new("pkg-config").args(["--exists", "openssl"]).status();
-    if !has_tls.is_ok_and(|status| status.success()) {
-        install("pkg-config", "kafka: OpenSSL is not found")?;
-        install("libssl-dev", "kafka: OpenSSL is not found")?;
-    }
+    let tls = ["pkg-config", "libssl-dev"];
+    need(&tls, "pkg-config", &["--exists", "openssl"], "kafka: OpenSSL is not found")?;
     let tests = ["test", "--quiet", "-p", "waterclock-kafka", "--features", "server-tests"];
     cargo(&[&["xtask", "servers", "kafka", "--", "cargo"][..], &tests].concat())
 }

@@ -73,18 +73,7 @@ const LAYERS: &[Layers] = &[
     },
     Layers {
         sources: "crates/waterclock-ui/src/",
-        order: &[
-            "access",
-            "assets",
-            "dates",
-            "rest",
-            "live",
-            "metrics",
-            "routes",
-            "tls",
-            "connection",
-            "page",
-        ],
+        order: &["access", "assets", "rest", "live", "metrics", "routes", "tls", "connection", "page"],
     },
     Layers {
         sources: "crates/waterclock-postgres/src/",
