@@ -104,6 +104,8 @@ fn features() -> Result<(), String> {
         "waterclock-kafka",
         "-p",
         "waterclock-ui",
+        "-p",
+        "waterclock-progress",
     ];
     let sets = [
         "",
@@ -114,6 +116,7 @@ fn features() -> Result<(), String> {
         "waterclock/postgres-tls",
         "waterclock/ui",
         "waterclock/ui-tls",
+        "waterclock/progress",
     ];
     for set in sets {
         let lint = ["--no-default-features", "--features", set, "--", "-D", "warnings"];
