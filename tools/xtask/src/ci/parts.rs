@@ -68,6 +68,7 @@ pub(super) const PARTS: &[Part] = &[
         run: torture_kafka,
     },
     Part { name: "page", what: "the page in a browser, its metrics", group: PAGE, run: page::check },
+    Part { name: "https", what: "the page over HTTPS", group: PAGE, run: https },
 ];
 
 fn fmt() -> Result<(), String> {
@@ -135,7 +136,7 @@ fn features() -> Result<(), String> {
     ];
     let all = [
         "--features",
-        "waterclock-postgres/server-tests,waterclock-ui/browser-tests,waterclock-examples/postgres",
+        "waterclock-postgres/server-tests,waterclock-ui/browser-tests,waterclock-ui/tls-tests,waterclock-examples/postgres",
     ];
     cargo(&[&connectors[..], &["--all-targets"], &all, &["--", "-D", "warnings"]].concat())
 }
@@ -259,4 +260,8 @@ fn kafka() -> Result<(), String> {
 
 fn torture_kafka() -> Result<(), String> {
     cargo(&["xtask", "torture-kafka", "--kills", "20"])
+}
+
+fn https() -> Result<(), String> {
+    cargo(&["test", "--quiet", "-p", "waterclock-ui", "--features", "tls-tests", "--test", "https"])
 }
