@@ -2,7 +2,7 @@
 //! no lock is taken: the program that it belongs to may be running.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 use waterclock_base::world::World;
 use waterclock_base::{BatchTime, Error, Result};
@@ -52,18 +52,8 @@ impl Checkpoint {
         // With several jobs at once an earlier batch may have been at work: what it did is none of this one's.
         facts.batches.retain(|t, (_, ending)| *t == time || *t < time && ending.is_some());
         let recorded = Recorded { ending, changes, counted, program: cut.program };
-        Ok(Arc::new(Checkpoint {
-            dir: dir.to_owned(),
-            world: world.clone(),
-            header: facts.snapshot.header.clone(),
-            epoch: facts.epoch,
-            facts: Mutex::new(Some(facts)),
-            used: Mutex::new(false),
-            running: OnceLock::new(),
-            events: OnceLock::new(),
-            owner: Mutex::default(),
-            purpose: Purpose::Replay(recorded),
-        }))
+        let header = facts.snapshot.header.clone();
+        Ok(Self::of(world, dir, header, Some(facts), None, Purpose::Replay(recorded)))
     }
 
     /// What came of the batch that is to be run again; none where the program goes on as usual.

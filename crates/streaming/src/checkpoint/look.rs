@@ -1,7 +1,7 @@
 //! A checkpoint for a dry run: looked at, and left as it is.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 use waterclock_base::world::World;
 use waterclock_base::{Error, Result, Settings};
@@ -26,18 +26,8 @@ impl Checkpoint {
             (Err(_), Some(_)) => read()?,
             (found, _) => found?,
         };
-        Ok(Arc::new(Checkpoint {
-            dir: dir.to_owned(),
-            world: world.clone(),
-            header: header(facts.as_ref(), settings),
-            epoch: facts.as_ref().map_or(0, |facts| facts.epoch),
-            facts: Mutex::new(facts),
-            used: Mutex::new(false),
-            running: OnceLock::new(),
-            events: OnceLock::new(),
-            owner: Mutex::new(owner),
-            purpose: Purpose::Look(taken),
-        }))
+        let header = header(facts.as_ref(), settings);
+        Ok(Self::of(world, dir, header, facts, owner, Purpose::Look(taken)))
     }
 
     /// Whether this is a dry run, and then why a start could not have the checkpoint now, if so.

@@ -157,8 +157,20 @@ impl Checkpoint {
         let owner = owner::take(world, dir)?;
         let facts = facts::read(disk, dir)?;
         let header = header(facts.as_ref(), settings);
-        let epoch = facts.as_ref().map_or(0, |facts| facts.epoch) + 1;
-        Ok(Arc::new(Checkpoint {
+        Ok(Self::of(world, dir, header, facts, Some(owner), Purpose::Run))
+    }
+
+    fn of(
+        world: &World,
+        dir: &Path,
+        header: Header,
+        facts: Option<Facts>,
+        owner: Option<Box<dyn DiskFile>>,
+        purpose: Purpose,
+    ) -> Arc<Self> {
+        let before = facts.as_ref().map_or(0, |facts| facts.epoch);
+        let epoch = if matches!(purpose, Purpose::Run) { before + 1 } else { before };
+        Arc::new(Checkpoint {
             dir: dir.to_owned(),
             world: world.clone(),
             facts: Mutex::new(facts),
@@ -167,9 +179,9 @@ impl Checkpoint {
             epoch,
             running: OnceLock::new(),
             events: OnceLock::new(),
-            owner: Mutex::new(Some(owner)),
-            purpose: Purpose::Run,
-        }))
+            owner: Mutex::new(owner),
+            purpose,
+        })
     }
 
     /// Whether there is nothing to go on from.
