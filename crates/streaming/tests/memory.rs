@@ -109,7 +109,7 @@ fn what_is_short_is_told_while_it_is() {
     });
     ssc.start().unwrap();
     let told = |text: &str| ssc.status().health.strains.iter().any(|strain| strain.contains(text));
-    eventually("nothing goes to disk", || told("of data are on disk"));
+    eventually("nothing goes to disk", || told("data is on disk"));
     // Time passes while the receiver waits.
     eventually("the receiver is not held back", || {
         clock.tick_without_waiting();

@@ -16,24 +16,18 @@ const GRACE_MICROS: i64 = 200_000;
 /// An input may be held back for this share of the time before that is worth a note: now and then one is.
 const HELD_BACK: f64 = 0.1;
 
-/// What is short, and what happens because of it.
+/// What is short, and what happens because of it. Without figures that change with every look: it is read out.
 pub(crate) fn strains(status: &Status) -> Vec<String> {
     let mut strains = Vec::new();
-    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
-    let memory = &status.memory;
-    if memory.on_disk > 0 {
-        strains.push(format!("memory is short: {} of data are on disk", megabytes(memory.on_disk)));
+    if status.memory.on_disk > 0 {
+        strains.push("memory is short: data is on disk".to_owned());
     }
-    if memory.state_over_limit {
-        let (state, budget) = (megabytes(memory.state), megabytes(memory.budget));
-        strains.push(format!("state takes {state}, more than half of the {budget} for all data"));
+    if status.memory.state_over_limit {
+        strains.push("state takes more than half of the memory for data".to_owned());
     }
     for input in status.inputs.iter().filter(|input| input.held_back > HELD_BACK) {
-        strains.push(format!(
-            "input {} is held back {:.0} % of the time",
-            input.name,
-            input.held_back * 100.0
-        ));
+        let tens = (input.held_back * 10.0).round() * 10.0;
+        strains.push(format!("input {} is held back {tens} % of the time", input.name));
     }
     strains
 }

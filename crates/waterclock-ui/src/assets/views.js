@@ -138,15 +138,42 @@ function states() {
   ], { sortable: true, empty: "no stream keeps any." });
 }
 
+/** Who has how much of the memory, and how batches follow a latency target. */
+function load() {
+  const list = table("Memory of data", [
+    { name: "For", show: ({ what }) => what },
+    { name: "Bytes", kind: "number", show: (of) => bytes(of.used) },
+    { name: "Of all", show: (of) => (of.all ? el("meter", { value: of.used, max: of.all, "aria-label": `${Math.round((100 * of.used) / of.all)} %` }) : "–") },
+  ]);
+  const facts = tiles(["Latency target", "A batch spans", "A batch takes at most", "Left by the newest batch", "Target"]);
+  const pacePart = el("section", { class: "card", "aria-label": "Pace" }, el("h3", {}, "Pace"), facts.element);
+  return {
+    element: el("div", { class: "cards" }, el("div", { class: "card" }, list.element), pacePart),
+    update({ memory, pace }) {
+      const { shares } = memory;
+      const part = (what, used, all = shares.budget) => ({ key: what, what, used, all });
+      list.update([
+        part("received blocks", shares.received), part("shuffles", shares.shuffled), part("cached datasets", shares.cached), part("state", shares.state),
+        part("on disk now, as memory is short", shares.on_disk, 0), part("moved to disk since the start", memory.spilled, 0),
+      ]);
+      pacePart.hidden = !pace;
+      if (pace) facts.update([micros(pace.target_ms * 1000), micros(pace.span_ms * 1000), counted(pace.most_records, "record"), counted(pace.left_records, "record"), pace.overloaded ? "can't be met" : "is met"]);
+    },
+  };
+}
+
 export function overview(known) {
   const facts = tiles(["Input rate", "Processing time", "Total delay", "Waiting", "Memory", "Dropped records"]);
   const shown = resultCards();
   const shownPart = el("section", { "aria-label": "Results" }, el("h2", {}, "Results"), shown.element);
-  const limit = { label: "batch interval", stroke: colour(8), dash: [6, 4] };
-  const charts = [spread("Input rate", { text: perSecond, open }), spread("Scheduling delay", { open }), spread("Processing time", { open }, [limit]), spread("Total delay", { open })];
+  const pace = known.live?.pace;
+  const line = (label) => [{ label, stroke: colour(8), dash: [6, 4] }];
+  // Where batches follow a latency target that is the limit, and else what a batch covers.
+  const limits = pace ? [[], line("latency target")] : [line("batch interval"), []];
+  const charts = [spread("Input rate", { text: perSecond, open }), spread("Scheduling delay", { open }), spread("Processing time", { open }, limits[0]), spread("Total delay", { open }, limits[1])];
   const heading = el("h2", {}, "Time lines");
   const tables = { running: batches("Running batches", known), waiting: batches("Waiting batches", known, { pageful: 20 }), completed: batches("Completed batches", known, { sortable: true, pageful: 20 }) };
-  const [time, phase, state] = [operators("Time of each operator, in all tasks together"), phases("The newest completed batch, phase by phase"), states()];
+  const [time, phase, state, loaded] = [operators("Time of each operator, in all tasks together"), phases("The newest completed batch, phase by phase"), states(), load()];
   const notes = table("Failures and warnings, newest first", [
     { name: "When", show: (of) => batchTime(of.at_micros / 1000) },
     { name: "What", show: (of) => el("pre", {}, of.text) },
@@ -157,7 +184,7 @@ export function overview(known) {
     el("section", {}, heading, el("div", { class: "cards" }, ...charts.map((chart) => chart.element))),
     part("Batches", ...Object.values(tables).map((list) => card(list.element))),
     part("Where the time goes", el("div", { class: "cards" }, card(time.element), card(phase.element))),
-    part("State", card(state.element)), part("Notes", card(notes.element)));
+    part("Load", loaded.element), part("State", card(state.element)), part("Notes", card(notes.element)));
   return {
     element,
     update(known) {
@@ -166,20 +193,22 @@ export function overview(known) {
       const [times, column] = [latest.map((point) => point[TIME] / 1000), (at) => latest.map((point) => point[at] ?? 0)];
       const rates = latest.map((point) => (point[RECORDS] * 1000) / Math.max(1, point[COVERS]));
       const rate = live.inputs.reduce((sum, input) => sum + input.records_per_second, 0);
-      const [used, budget] = live.memory;
+      const { used, shares: { budget } } = live.memory;
       facts.update([perSecond(rate), micros(points.at(-1)?.[TOOK]), micros(points.at(-1)?.[TOTAL]), count(live.waiting.length), `${bytes(used)} of ${bytes(budget)}`, count(live.counts.dropped)]);
       shownPart.hidden = known.results.length === 0;
       shown.update(known);
       setText(heading, `Time lines (last ${counted(latest.length, "batch", "batches")}, ${live.running.length + live.waiting.length} active, ${count(live.counts.completed)} completed)`);
       charts[0].update(times, rates);
       charts[1].update(times, column(WAITED));
-      charts[2].update(times, column(TOOK), times.map(() => live.interval * 1000));
-      charts[3].update(times, column(TOTAL));
+      const limit = times.map(() => (pace?.target_ms ?? live.interval) * 1000);
+      charts[2].update(times, column(TOOK), ...limits[0].map(() => limit));
+      charts[3].update(times, column(TOTAL), ...limits[1].map(() => limit));
       tables.running.update(rows(live.running));
       tables.waiting.update(rows(live.waiting));
       tables.completed.update(rows([...points].reverse()));
       time.update(live.operators);
       phase.update(live.phases);
+      loaded.update(live);
       state.update(live.states.map((of) => ({ ...of, key: of.stream })));
       notes.update(live.notices.map((of, key) => ({ ...of, key })));
     },
@@ -281,6 +310,9 @@ export function inputs() {
     { name: "Receiver", show: (of) => (of.receiver ? el("span", { class: of.receiver.active ? "good" : "failed" }, of.receiver.active ? "ACTIVE" : "INACTIVE") : "none") },
     { name: "Records", kind: "number", value: (of) => of.records, show: (of) => count(of.records) },
     { name: "Rate", kind: "number", value: (of) => of.records_per_second, show: (of) => perSecond(of.records_per_second) },
+    { name: "Waiting", kind: "number", value: (of) => of.waiting_records ?? -1, show: (of) => (of.waiting_records === null ? "–" : count(of.waiting_records)) },
+    { name: "Held back lately", kind: "number", value: (of) => of.held_back, show: (of) => `${Math.round(of.held_back * 100)} %` },
+    { name: "Held back in all", kind: "number", value: (of) => of.held_back_micros, show: (of) => micros(of.held_back_micros) },
     { name: "Newest batch", show: (of) => of.description || "–" },
     { name: "Last error", show: (of) => (of.receiver?.last_error ? el("details", {}, el("summary", {}, `${batchTime(of.receiver.last_error_micros / 1000)}: ${of.receiver.last_error.slice(0, 100)}`), el("pre", {}, of.receiver.last_error)) : "–") },
   ], { sortable: true, empty: "the graph has none." });
