@@ -32,7 +32,7 @@ const TESTS: &[&str] = &[
 /// The part of the outer ring: the tests; then the first example, whose page changes and whose metrics are read by
 /// Prometheus's own tool.
 pub(crate) fn check() -> Result<(), String> {
-    cargo(&[TESTS, &["--features", "browser-tests"]].concat())?;
+    cargo(&[TESTS, &["--features", "browser-tests,tls"]].concat())?;
     let program = Program::start()?;
     let scratch = workspace::target().join("ci-page");
     fs::create_dir_all(&scratch).map_err(|e| e.to_string())?;
