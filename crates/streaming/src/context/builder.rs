@@ -183,8 +183,8 @@ impl Builder {
     /// Closures that make records are called in all three runs, those of outputs once; only
     /// [`BatchSink::stage`](crate::BatchSink::stage) is tried out, too. Accumulators count once. Records are compared
     /// where they are shuffled, become state, are written or are collected, by their serialised form and in any
-    /// order; where they can't be serialised (`for_each` and its kin) their number is. Closures that run on the
-    /// driver, as that of `transform`, are not checked.
+    /// order; where they can't be serialised (`for_each` and its kin) their number is. What closures do on the driver,
+    /// those of `transform`, `transform_with` and `foreach_rdd`, is not checked: the start warns of each.
     ///
     /// ```
     /// # use std::time::Duration;
