@@ -6,7 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
-use waterclock_base::{BatchInfo, Spread, Status};
+use waterclock_base::{BatchInfo, InputStatus, Spread, Status};
 
 /// What is asked for by those who read OpenMetrics.
 const OPEN_METRICS: &str = "application/openmetrics-text";
@@ -115,20 +115,62 @@ impl Collector for Scrape {
             None,
             status.dropped_events as f64,
         )?;
-        to.gauge("memory_used", "Memory that data takes", Some(&Unit::Bytes), status.memory_used as f64)?;
-        to.gauge(
-            "memory_budget",
-            "Memory that data may take",
-            Some(&Unit::Bytes),
-            status.memory.budget as f64,
-        )?;
-        to.counter(
-            "spilled",
-            "Data moved to disk, as memory was short",
-            Some(&Unit::Bytes),
-            status.spilled_bytes as f64,
-        )
+        load(status, &mut to)
     }
+}
+
+/// How what comes in is held within its limits.
+fn load(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
+    let memory = &status.memory;
+    let bytes = Some(&Unit::Bytes);
+    let shares = [
+        ("received", memory.received),
+        ("shuffled", memory.shuffled),
+        ("cached", memory.cached),
+        ("state", memory.state),
+    ];
+    let shares = shares.map(|(share, bytes)| (share.to_owned(), bytes as f64));
+    to.several(MetricType::Gauge, "memory_used", "Memory that data takes", "share", bytes, &shares)?;
+    to.gauge("memory_budget", "Memory that data may take", bytes, memory.budget as f64)?;
+    to.gauge("memory_on_disk", "Data that is on disk, as memory is short", bytes, memory.on_disk as f64)?;
+    to.counter("spilled", "Data moved to disk, as memory was short", bytes, status.spilled_bytes as f64)?;
+    let held = |input: &InputStatus| (input.name.clone(), input.held_back_micros as f64 / 1e6);
+    let held: Vec<_> = status.inputs.iter().map(held).collect();
+    to.several(
+        MetricType::Counter,
+        "input_held_back",
+        "Time in which an input was held back: memory was short, or the latency target in danger",
+        "input",
+        Some(&Unit::Seconds),
+        &held,
+    )?;
+    let waiting = |input: &InputStatus| Some((input.name.clone(), input.waiting_records? as f64));
+    let waiting: Vec<_> = status.inputs.iter().filter_map(waiting).collect();
+    to.several(
+        MetricType::Gauge,
+        "input_waiting_records",
+        "Records of an input that wait for a batch, where that is known",
+        "input",
+        None,
+        &waiting,
+    )?;
+    let Some(pace) = &status.pace else { return Ok(()) };
+    let seconds = |millis: u64| millis as f64 / 1e3;
+    to.gauge("latency_target", "What records may take", Some(&Unit::Seconds), seconds(pace.target_ms))?;
+    to.gauge("batch_span", "What a batch covers", Some(&Unit::Seconds), seconds(pace.span_ms))?;
+    to.gauge("batch_most_records", "Records that a batch takes at most", None, pace.most_records as f64)?;
+    to.gauge(
+        "batch_left_records",
+        "Records that the newest batch left to later ones",
+        None,
+        pace.left_records as f64,
+    )?;
+    to.gauge(
+        "overloaded",
+        "1 where the latency target can't be met, 0 where it can",
+        None,
+        i64::from(pace.overloaded),
+    )
 }
 
 fn batches(status: &Status, to: &mut Writer<'_>) -> fmt::Result {

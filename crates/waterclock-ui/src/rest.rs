@@ -1,7 +1,7 @@
 //! Spark's streaming paths: their answers, field by field.
 
 use serde::Serialize;
-use waterclock_base::{BatchStatus, BatchTime, InputStatus, OutputInfo, Status};
+use waterclock_base::{BatchStatus, BatchTime, InputStatus, OutputInfo, PaceInfo, Status};
 
 /// `/api/v1/applications`.
 #[derive(Serialize)]
@@ -96,6 +96,56 @@ fn date(at: BatchTime) -> String {
     format!("{date}T{time}GMT")
 }
 
+/// `/load`, which Spark does not have: whether it keeps up, and how what comes in is held within its limits.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Load {
+    keeps_up: bool,
+    why: Option<String>,
+    slowest_stage: Option<String>,
+    strains: Vec<String>,
+    pace: Option<Pace>,
+    memory: Memory,
+    inputs: Vec<InputLoad>,
+}
+
+/// Durations are in milliseconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pace {
+    target: u64,
+    batch_span: u64,
+    most_records: u64,
+    left_records: u64,
+    overloaded: bool,
+}
+
+/// Bytes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Memory {
+    budget: u64,
+    used: u64,
+    received: u64,
+    shuffled: u64,
+    cached: u64,
+    state: u64,
+    on_disk: u64,
+    total_spilled: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InputLoad {
+    stream_id: usize,
+    stream_name: String,
+    waiting_records: Option<u64>,
+    /// Milliseconds.
+    total_held_back: u64,
+    /// From 0 to 1.
+    held_back_share: f64,
+}
+
 fn date_of(micros: i64) -> String {
     date(BatchTime::from_millis(micros.div_euclid(1000)))
 }
@@ -142,6 +192,42 @@ pub(crate) fn statistics(status: &Status) -> Statistics {
         avg_scheduling_delay: mean_of(|batch| batch.info.scheduling_delay_micros()),
         avg_processing_time: mean_of(|batch| batch.info.processing_delay_micros()),
         avg_total_delay: mean_of(|batch| batch.info.total_delay_micros()),
+    }
+}
+
+pub(crate) fn load(status: &Status) -> Load {
+    let (health, memory) = (&status.health, &status.memory);
+    let pace = |pace: &PaceInfo| Pace {
+        target: pace.target_ms,
+        batch_span: pace.span_ms,
+        most_records: pace.most_records,
+        left_records: pace.left_records,
+        overloaded: pace.overloaded,
+    };
+    let input = |input: &InputStatus| InputLoad {
+        stream_id: input.stream.0,
+        stream_name: input.name.clone(),
+        waiting_records: input.waiting_records,
+        total_held_back: input.held_back_micros / 1000,
+        held_back_share: input.held_back,
+    };
+    Load {
+        keeps_up: health.keeps_up,
+        why: (!health.keeps_up).then(|| health.why.clone()),
+        slowest_stage: health.slowest_stage.clone(),
+        strains: health.strains.clone(),
+        pace: status.pace.as_ref().map(pace),
+        memory: Memory {
+            budget: memory.budget,
+            used: status.memory_used,
+            received: memory.received,
+            shuffled: memory.shuffled,
+            cached: memory.cached,
+            state: memory.state,
+            on_disk: memory.on_disk,
+            total_spilled: status.spilled_bytes,
+        },
+        inputs: status.inputs.iter().map(input).collect(),
     }
 }
 

@@ -10,6 +10,7 @@ mod shelf; // results of streams that are shown
 mod stats_report; // how delays are spread, in the log
 
 pub(crate) use bus::{Bus, on_listener_thread};
+pub(crate) use health::strains;
 pub(crate) use owner::on_behalf_of;
 pub(crate) use progress::Progress;
 pub use stats_report::StatsReportListener;

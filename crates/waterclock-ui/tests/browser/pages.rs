@@ -1,6 +1,6 @@
 //! Each page shows what it should.
 
-use crate::jobs::{hashtags, recoverable};
+use crate::jobs::{hashtags, paced, recoverable};
 use crate::visitor::Browser;
 
 fn batches() -> Vec<Vec<&'static str>> {
@@ -37,6 +37,31 @@ fn the_overview_changes_with_each_batch() {
     seen.until_shown("Time of each operator, in all tasks together");
     assert_eq!(seen.value("document.title"), "Overview – hashtags");
     assert_eq!(seen.value("window.stayed"), true, "it was loaded again");
+}
+
+/// Under a latency target the page says so, in place of an interval that batches don't have.
+#[test]
+fn the_pace_of_a_latency_target_is_shown() {
+    let job = paced();
+    let seen = Browser::at(&job.url);
+    seen.until_shown("Running batches within 100 ms");
+    job.clock.advance_batches(200);
+    seen.until_first_cell("Records of how many", 0, "50");
+    let tile = |name: &str| {
+        let of = "[...document.querySelectorAll('[aria-label=Pace] dt')]";
+        format!("{of}.find(of => of.innerText === '{name}').nextElementSibling.innerText")
+    };
+    seen.until(&format!("{} === '100 ms'", tile("Latency target")));
+    seen.until(&format!("{} === '50 ms'", tile("A batch spans")));
+    seen.until(&format!("{} === 'is met'", tile("Target")));
+    seen.until(&format!("/^\\d[\\d,]* records$/.test({})", tile("A batch takes at most")));
+    // Where there is none, nothing is said of it.
+    let job = hashtags(batches());
+    job.clock.advance_batches(1);
+    let seen = Browser::at(&job.url);
+    seen.until_shown("Running batches of 1 s");
+    assert_eq!(seen.value("document.querySelector('[aria-label=Pace]').hidden"), true);
+    assert_eq!(seen.table("Memory of data").len(), 6);
 }
 
 #[test]
@@ -89,6 +114,12 @@ fn checkpoints_say_what_a_start_went_on_with() {
     seen.go("checkpoints", "Checkpoints");
     seen.until_shown("Start 2 of this application: went on after batch");
     seen.until_shown(&format!("In {}", dir.path().display()));
+    // Three batches stand for the time in which nothing ran, and say so.
+    seen.go("", "Overview");
+    let completed = seen.table("Completed batches");
+    let told: Vec<&str> = completed.iter().map(|row| &*row[6]).collect();
+    let missed = "formed for time without a program";
+    assert_eq!(told, ["–", missed, missed, missed]);
     seen.go("results", "Results");
     seen.until_first_cell("Records of totals", 0, "a");
 }
