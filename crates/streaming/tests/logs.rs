@@ -7,13 +7,14 @@
 mod common;
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use common::{SECOND, eventually};
 use waterclock_base::world::lock;
 use waterclock_base::{BatchTime, Event};
-use waterclock_streaming::Stop;
-use waterclock_streaming::testing::{self, manual_context};
+use waterclock_streaming::testing::{self, manual, manual_context};
+use waterclock_streaming::{Stop, StreamingContext};
 
 /// All that was logged.
 static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
@@ -61,6 +62,28 @@ fn a_failed_batch_is_an_error_with_its_whole_story() {
     assert!(told[0].starts_with("ERROR waterclock_streaming::"), "{told:?}");
     assert!(told[0].contains(": batch 2000 ms: output foreach_rdd at "), "{told:?}");
     assert!(told[0].contains("logs.rs:") && told[0].ends_with(" batch=2000"), "{told:?}");
+}
+
+/// A task that succeeds when it is tried again is no failure, but can be found.
+#[test]
+fn a_task_that_is_tried_again_can_be_found() {
+    LazyLock::force(&LOG);
+    let builder = StreamingContext::builder("again").batch_interval(SECOND).task_attempts(2);
+    let (ssc, clock) = manual(builder).unwrap();
+    let first = AtomicBool::new(true);
+    let numbers = ssc.queue_stream(vec![vec![1u32]]).map(move |n| {
+        assert!(!first.swap(false, Ordering::Relaxed), "the first snow of the year");
+        n
+    });
+    numbers.register();
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    assert_eq!(ssc.status().failed_batches, 0);
+    ssc.stop(Stop::Now).unwrap();
+    let told = lines("first snow");
+    let told: Vec<_> = told.iter().filter(|line| line.contains("at the first attempt")).collect();
+    assert!(told.len() == 1 && told[0].starts_with("INFO "), "{told:?}");
+    assert!(told[0].contains(" attempt=0"), "{told:?}");
 }
 
 /// What is a warning to listeners is one in the log, once.

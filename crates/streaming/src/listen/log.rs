@@ -1,7 +1,7 @@
 //! What the log says of events: one place decides what is worth a line, and how loud.
 //!
 //! - `warn`: something is wrong, or soon may be, and the context goes on;
-//! - `info`: the life of the context: what begins, ends, or is done again;
+//! - `info`: the life of the context: what begins, ends, or is tried or done again;
 //! - `debug`: every batch and snapshot.
 //!
 //! Failures are told as `error` where they are noticed, with the whole story.
@@ -31,6 +31,12 @@ pub(super) fn log(event: &Event) {
             tracing::info!(records, "batch {} was begun before, and is run again", batch.time());
         }
         Event::BatchCompleted(batch) => completed(batch),
+        Event::TaskCompleted(task) => {
+            if let Some(why) = &task.failure {
+                let (job, stage, attempt) = (task.id.job.0, task.id.stage.0, task.id.attempt.0);
+                tracing::info!(job, stage, partition = task.id.partition.0, attempt, "{why}");
+            }
+        }
         Event::CheckpointCompleted(of) if of.failure.is_none() => {
             let millis = (of.ended_micros - of.started_micros) / 1000;
             tracing::debug!(bytes = of.bytes, millis, "a snapshot was written, up to batch {}", of.time);

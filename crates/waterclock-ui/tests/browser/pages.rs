@@ -77,6 +77,7 @@ fn results_have_a_page_of_their_own() {
     seen.until("document.querySelector('.u-legend').innerText.includes('#sea')");
 }
 
+/// T-276 (page): a composite operation is one box, however many streams the list has of it
 #[test]
 fn the_graph_has_boxes_and_the_same_as_a_list() {
     let job = hashtags(batches());
@@ -88,6 +89,11 @@ fn the_graph_has_boxes_and_the_same_as_a_list() {
     let streams = seen.table("The same as a list");
     assert_eq!((&*streams[0][1], &*streams[0][2], &*streams[0][3]), ("queue_stream", "messages", "–"));
     assert!(streams.iter().any(|row| row[1] == "update_state_by_key" && row[2] == "totals"), "{streams:?}");
+    let of_composite = streams.iter().filter(|row| row[1] == "count_by_value").count();
+    assert!(of_composite > 1, "{streams:?}");
+    let titles = "[...document.querySelector('svg.graph').querySelectorAll('g > title')]";
+    let is_composite = "of => of.textContent.startsWith('count_by_value ')";
+    assert_eq!(seen.value(&format!("{titles}.filter({is_composite}).length")), 1);
     // The stages of the newest batch, task by task.
     seen.until("[...document.querySelectorAll('svg.graph')].at(-1).textContent.includes('tasks')");
 }
