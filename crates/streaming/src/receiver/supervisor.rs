@@ -16,6 +16,7 @@ use std::time::Duration;
 use waterclock_base::world::{Clock, JoinHandle, SystemClock, lock, spawn};
 use waterclock_base::{
     BatchTime, Error, Event, InputInfo, ReceiverInfo, Record, Result, Settings, SharedError, StreamId,
+    full_text,
 };
 
 use super::handle::{ReceiverHandle, Run};
@@ -295,7 +296,7 @@ impl<T: Record> Shared<T> {
             request: run.take_request(),
             result: match result {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(Failure { message: with_causes(&*error), error: None }),
+                Ok(Err(error)) => Err(Failure { message: full_text(&*error), error: None }),
                 Err(panic) => Err(Failure { message: panic_text(&*panic), error: None }),
             },
             stored: self.intake.counts().records > stored,
@@ -357,12 +358,6 @@ impl<T: Record> Shared<T> {
         let (last_error, last_error_micros) = lock(&self.last_error).clone();
         ReceiverInfo { stream: self.stream, name: self.name.clone(), active, last_error, last_error_micros }
     }
-}
-
-/// The text of an error and of its causes.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// What a panic said.
