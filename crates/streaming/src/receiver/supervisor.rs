@@ -18,6 +18,7 @@ use waterclock_base::{
     BatchTime, Error, Event, InputInfo, ReceiverInfo, Record, Result, Settings, SharedError, StreamId,
     full_text,
 };
+use waterclock_engine::panic_message;
 
 use super::handle::{ReceiverHandle, Run};
 use super::intake::{Intake, ReceiverCounts};
@@ -297,7 +298,7 @@ impl<T: Record> Shared<T> {
             result: match result {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(Failure { message: full_text(&*error), error: None }),
-                Err(panic) => Err(Failure { message: panic_text(&*panic), error: None }),
+                Err(panic) => Err(Failure { message: panic_text(panic), error: None }),
             },
             stored: self.intake.counts().records > stored,
             lasted: Duration::from_micros(u64::try_from(lasted).unwrap_or(0)),
@@ -320,7 +321,7 @@ impl<T: Record> Shared<T> {
             run.on_stop_returned();
             self.waiters.wake();
             if let Err(panic) = result {
-                self.report(panic_text(&*panic), None);
+                self.report(panic_text(panic), None);
             }
         }
     }
@@ -360,9 +361,7 @@ impl<T: Record> Shared<T> {
     }
 }
 
-/// What a panic said.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic.downcast_ref::<&str>().copied();
-    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("it panicked: {}", said.unwrap_or("without a text"))
+/// What is told of a panic.
+fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
+    format!("it panicked: {}", panic_message(panic))
 }
