@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use waterclock_base::world::{lock, spawn};
 use waterclock_base::{Event, Listener, Watcher};
+use waterclock_engine::panic_message;
 
 use super::Progress;
 use super::log::log;
@@ -161,8 +162,9 @@ fn deliver(receiver: &Receiver<Event>, listeners: &Listeners) {
     while let Ok(event) = receiver.recv() {
         let all = lock(&listeners.all).clone();
         for (_, listener) in all {
-            if catch_unwind(AssertUnwindSafe(|| listener.on_event(&event))).is_err() {
-                tracing::error!("a listener panicked; it will be called again for the next event");
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| listener.on_event(&event))) {
+                let panic = panic_message(panic);
+                tracing::error!(panic, "a listener panicked; it will be called again for the next event");
             }
         }
     }
