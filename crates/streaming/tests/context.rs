@@ -296,8 +296,7 @@ fn a_refused_operation_keeps_the_context_from_starting() {
     assert!(matches!(ssc.start(), Err(Error::Definition { call: "window", .. })));
 }
 
-/// T-235: what each input gave to a batch is told with the batch. T-154, T-156, T-158, T-159: batches and
-/// outputs are told when they are submitted, begin and end, and why one failed.
+/// Batches and outputs are told when they are submitted, begin and end, and why one failed.
 #[test]
 fn listeners_are_told_what_happens() {
     let (ssc, clock) = manual_context("events", SECOND).unwrap();

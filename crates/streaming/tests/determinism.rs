@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use waterclock_base::{BatchTime, BoxError, Error};
+use waterclock_base::{BatchTime, BoxError, Error, Event};
 use waterclock_streaming::testing::{TestClock, manual};
 use waterclock_streaming::{BatchMark, BatchSink, DStream, SinkClass, Stop, StreamingContext};
 
@@ -117,4 +117,31 @@ fn a_clean_program_passes_and_its_effects_are_there_once() {
     assert_eq!(published, (1..=3).map(|n| seen.sorted_at(n)).collect::<Vec<_>>());
     // Twice to try it out, and once to do it, for each partition.
     assert_eq!(shelf.staged.load(Ordering::Relaxed), 3 * 3 * 3);
+}
+
+/// What the check does not see is named when it begins, once; without it nothing is said.
+#[test]
+fn what_is_not_checked_is_said() {
+    let warned = |checks: bool| {
+        let builder = StreamingContext::builder("said").batch_interval(SECOND).check_determinism(checks);
+        let (ssc, clock) = manual(builder).unwrap();
+        let (tell, told) = mpsc::channel();
+        ssc.add_listener(move |event: &Event| {
+            if let Event::Warning { text } = event {
+                tell.send(text.clone()).unwrap();
+            }
+        });
+        let numbers = ssc.queue_stream(vec![vec![1], vec![2]]).map(|n| n + 1);
+        numbers.transform(|rdd, _| Ok(rdd)).count().print();
+        numbers.foreach_rdd(|_, _| Ok(()));
+        ssc.start().unwrap();
+        clock.advance_batches(2);
+        ssc.stop(Stop::Now).unwrap();
+        told.try_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(warned(false), [""; 0]);
+    let told = warned(true);
+    let [text] = &told[..] else { panic!("{told:?}") };
+    assert!(text.contains("transform at ") && text.contains("foreach_rdd at "), "{text}");
+    assert!(!text.contains("map at") && !text.contains("print at"), "{text}");
 }

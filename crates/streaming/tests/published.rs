@@ -125,6 +125,66 @@ fn marks_without_a_hash_are_known() {
     assert_eq!((warnings.len(), files(dir.path()).as_str()), (1, "1\n2\n3\n"));
 }
 
+/// What a sink is told of batches that another process had begun: the newest one before them that was published.
+#[derive(Clone, Default)]
+struct Told {
+    earlier: Arc<Mutex<Vec<(i64, Option<i64>)>>>,
+    refuses_from: i64,
+}
+
+impl BatchSink<i32> for Told {
+    type Part = ();
+
+    fn class(&self) -> SinkClass {
+        SinkClass::Transactional
+    }
+
+    fn stage(&self, _: &BatchMark, _: usize, _: Vec<i32>) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn publish(&self, batch: &BatchMark, _: &[()]) -> Result<(), BoxError> {
+        if batch.time.as_millis() >= self.refuses_from { Err("killed".into()) } else { Ok(()) }
+    }
+
+    fn publish_again(
+        &self,
+        batch: &BatchMark,
+        parts: &[()],
+        earlier: Option<BatchTime>,
+    ) -> Result<(), BoxError> {
+        self.earlier.lock().unwrap().push((batch.time.as_millis(), earlier.map(BatchTime::as_millis)));
+        self.publish(batch, parts)
+    }
+}
+
+#[test]
+fn a_sink_knows_what_it_has_published_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let earlier = Arc::<Mutex<Vec<_>>>::default();
+    let live = |now: i64, batches: u32, refuses_from: i64, output: &'static str| {
+        let sink = Told { earlier: earlier.clone(), refuses_from };
+        let (ssc, clock) = testing::get_or_create(dir.path(), BatchTime::from_millis(now), move |builder| {
+            let ssc = builder.batch_interval(Duration::from_secs(1)).build()?;
+            ssc.queue_stream(vec![vec![1]; 9]).named("numbers").write_to(sink).named(output);
+            Ok(ssc)
+        })
+        .unwrap();
+        ssc.start().unwrap();
+        clock.advance(Duration::ZERO);
+        clock.advance_batches(batches);
+        ssc.stop(Stop::Now).unwrap();
+        std::mem::take(&mut *earlier.lock().unwrap())
+    };
+    // The very first batch, then one that others came before: in this process, and in one before. Another output has
+    // published nothing yet.
+    assert_eq!(live(0, 1, 1000, "out"), []);
+    assert_eq!(live(1000, 2, 3000, "out"), [(1000, None)]);
+    assert_eq!(live(3000, 0, 0, "out"), [(3000, Some(2000))]);
+    assert_eq!(live(3000, 0, 0, "other"), [(3000, None)]);
+    assert_eq!(live(3000, 1, 9000, "out"), [(3000, Some(2000))]);
+}
+
 /// Whether the batch can be published, and with how many partitions a process begins: the warnings, and how many
 /// partitions it has.
 fn summed(dir: &Path, now: i64, batches: u32, partitions: usize, refuses: bool) -> (Vec<String>, usize) {

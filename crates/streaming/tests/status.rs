@@ -27,6 +27,7 @@ fn four_batches_are_told_one_after_the_other() {
     ssc.stop(Stop::Now).unwrap();
     let heard = lock(&heard);
     let (mut submitted, mut started, mut completed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut times = Vec::new();
     for event in heard.iter() {
         match event {
             Event::BatchSubmitted(batch) => {
@@ -41,6 +42,9 @@ fn four_batches_are_told_one_after_the_other() {
             }
             Event::BatchCompleted(batch) => {
                 assert!(batch.processing_delay_micros() >= Some(0) && batch.total_delay_micros() >= Some(0));
+                let both = batch.scheduling_delay_micros().zip(batch.processing_delay_micros());
+                assert_eq!(batch.total_delay_micros(), both.map(|(waited, took)| waited + took));
+                times.push([Some(batch.submitted_micros), batch.started_micros, batch.ended_micros]);
                 completed.push((batch.time(), batch.records()));
             }
             _ => {}
@@ -48,6 +52,8 @@ fn four_batches_are_told_one_after_the_other() {
     }
     let expected: Vec<_> = (1..=4).map(|n| (BatchTime::from_millis(n * 1000), 1)).collect();
     assert_eq!((&submitted, &started, &completed), (&expected, &expected, &expected));
+    assert!(times.concat().is_sorted() && times[0][0] > Some(0), "{times:?}");
+    assert!(times.windows(2).all(|two| two[0][0] < two[1][0]), "{times:?}");
 }
 
 fn failures(failing: [bool; 3]) -> Vec<(usize, Option<String>)> {
@@ -79,9 +85,12 @@ fn outputs_are_numbered_and_succeed_without_a_reason() {
     assert_eq!(failures([false; 3]), [(0, None), (1, None), (2, None)]);
 }
 
-/// T-160: each output that fails says why.
+/// T-159, T-160: each output that fails says why, the others nothing.
 #[test]
 fn each_failed_output_says_why() {
+    let told = failures([true, false, false]);
+    assert!(told[0].1.as_ref().is_some_and(|why| why.contains("this one fails")), "{told:?}");
+    assert_eq!(told[1..], [(1, None), (2, None)]);
     let told = failures([true, true, false]);
     let says = |n: usize| told[n].1.as_ref().is_some_and(|why| why.contains("this one fails"));
     assert!(says(0) && says(1) && told[2].1.is_none(), "{told:?}");
@@ -91,14 +100,48 @@ fn each_failed_output_says_why() {
 #[test]
 fn nothing_is_told_after_the_end() {
     let (ssc, clock) = manual_context("end", SECOND).unwrap();
-    let heard = ear(&ssc);
+    let (tell, told) = mpsc::channel();
+    ssc.add_listener(move |event: &Event| {
+        let late = matches!(event, Event::Warning { text } if text == "late");
+        // Nobody listens any more at the very end.
+        let _ = tell.send(late);
+    });
     ssc.queue_stream(vec![vec![1]]).register();
     ssc.start().unwrap();
     clock.advance_batches(1);
     ssc.stop(Stop::Now).unwrap();
-    let before = lock(&heard).len();
     ssc.engine().tell(Event::Warning { text: "late".into() });
-    assert_eq!(lock(&heard).len(), before);
+    drop((ssc, clock));
+    // The listener is gone with the context: all that it was ever told is here.
+    let mut all = Vec::new();
+    let end = loop {
+        match told.recv_timeout(Duration::from_secs(20)) {
+            Ok(late) => all.push(late),
+            Err(end) => break end,
+        }
+    };
+    assert_eq!(end, mpsc::RecvTimeoutError::Disconnected);
+    assert!(all.len() > 3 && !all.contains(&true), "{all:?}");
+}
+
+/// T-235: what each input gave to a batch is told with the batch, input by input.
+#[test]
+fn a_batch_tells_what_each_input_gave() {
+    let (ssc, clock) = manual_context("inputs", SECOND).unwrap();
+    let heard = ear(&ssc);
+    let (one, other) = (ssc.queue_stream(vec![vec![1], vec![]]), ssc.queue_stream(vec![vec![2, 3], vec![4]]));
+    one.union(&other).register();
+    ssc.start().unwrap();
+    clock.advance_batches(2);
+    ssc.stop(Stop::Now).unwrap();
+    let given = |event: &Event| match event {
+        Event::BatchCompleted(batch) => {
+            Some(batch.inputs.iter().map(|input| (input.stream, input.records)).collect::<Vec<_>>())
+        }
+        _ => None,
+    };
+    let given: Vec<_> = lock(&heard).iter().filter_map(given).collect();
+    assert_eq!(given, [[(one.id(), 1), (other.id(), 2)], [(one.id(), 0), (other.id(), 1)]]);
 }
 
 /// A slow listener loses events, and hears how many; the batches go on.
@@ -146,8 +189,35 @@ fn counting(builder: waterclock_streaming::Builder, batches: u32) -> (StreamingC
     (ssc, status)
 }
 
-/// T-269: every event changes lists and totals; records count as received when a batch is formed and as processed when
-/// it has ended.
+/// T-269: a batch is in the list of those that wait, of those that run, or of those that are over; its records count as
+/// received when it is formed, and as processed when it has ended.
+#[test]
+fn records_are_received_before_they_are_processed() {
+    let (ssc, clock) = manual_context("on its way", SECOND).unwrap();
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    ssc.queue_stream(vec![vec![1, 2], vec![3]]).foreach_rdd(move |rdd, _| {
+        rdd.count()?;
+        Ok(lock(&wait).recv()?)
+    });
+    ssc.start().unwrap();
+    let shown = || {
+        let status = ssc.status();
+        let lists = [&status.waiting.len(), &status.running.len(), &status.completed.len()].map(|len| *len);
+        (lists, status.received_records, status.processed_records, status.completed_batches)
+    };
+    for (lists, received) in [([0, 1, 0], 2), ([1, 1, 0], 3)] {
+        clock.tick_without_waiting();
+        common::eventually("the batch is not formed", || shown() == (lists, received, 0, 0));
+    }
+    go.send(()).unwrap();
+    common::eventually("the batch does not end", || shown() == ([0, 1, 1], 3, 2, 1));
+    go.send(()).unwrap();
+    common::eventually("the batch does not end", || shown() == ([0, 0, 2], 3, 3, 2));
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// T-269: every event changes lists and totals.
 #[test]
 fn the_status_has_batches_jobs_stages_and_operators() {
     let (ssc, status) = counting(StreamingContext::builder("status").threads(2), 3);

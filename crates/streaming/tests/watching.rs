@@ -60,8 +60,8 @@ impl Watcher for Notes {
     }
 }
 
-/// T-137: what measures a context is there from its start to its stop, once. T-138: and so are the totals and the page's
-/// view of them: what is told before and after changes nothing.
+/// T-137: what measures a context is there from its start to its stop, once. T-138: so are the totals, and what a page
+/// sees of them: what is told before and after changes nothing.
 #[test]
 fn a_context_is_watched_from_its_start_to_its_stop() {
     let notes = Notes::default();

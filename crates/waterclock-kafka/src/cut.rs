@@ -150,7 +150,7 @@ impl Cutter {
         let asked = self.ask(brokers, &known, before);
         known.looked = if asked.is_err() { None } else { known.looked.or(Some(interval.to)) };
         let waiting = asked?;
-        let counts: Vec<_> = waiting.iter().map(OffsetRange::count).collect();
+        let counts: Vec<_> = waiting.iter().map(|range| self.wishes.rates.waiting(range)).collect();
         let limits = self.wishes.rates.limit(&counts, interval.to.since(interval.from), most);
         let limited = waiting.into_iter().zip(limits).map(|(range, limit)| match range.to < range.from {
             // A loss, which is for the batch to tell.

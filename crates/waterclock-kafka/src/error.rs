@@ -1,6 +1,7 @@
 //! What can go wrong with Kafka.
 
 use rdkafka::error::KafkaError as ClientError;
+use waterclock_base::BatchTime;
 
 /// An error of a source or a sink. No text holds a setting's value, since that may be a password.
 ///
@@ -84,6 +85,24 @@ pub enum KafkaError {
         seconds: u64,
         /// What the client said last.
         last: Option<Box<ClientError>>,
+    },
+
+    /// A batch that an earlier process had begun may be in the topic, and the brokers have forgotten which batches are.
+    #[error(
+        "batch {batch} was begun before the restart and may be in {topic}, where batches up to {earlier} at least were \
+         written: the brokers have forgotten it with the offsets of the group {group} (`offsets.retention.minutes`, or \
+         somebody deleted them). Look into the topic; then start once with `on_lost_mark(OnLostMark::Skip)` if the \
+         batch is there, or with `on_lost_mark(OnLostMark::Write)` if it is not"
+    )]
+    MarkLost {
+        /// The topic.
+        topic: String,
+        /// The group with whose offsets batches are marked.
+        group: String,
+        /// The batch.
+        batch: BatchTime,
+        /// The newest batch before it that was written.
+        earlier: BatchTime,
     },
 
     /// Another process writes as the same output of the same application.

@@ -48,5 +48,5 @@ pub use error::KafkaError;
 pub use new_record::NewRecord;
 pub use offsets::{OffsetRange, OffsetRanges};
 pub use record::{KafkaMessage, KafkaRecord};
-pub use sink::KafkaSink;
+pub use sink::{KafkaSink, OnLostMark};
 pub use source::KafkaSource;

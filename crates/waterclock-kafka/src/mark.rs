@@ -40,6 +40,11 @@ impl Marks {
         Some((*newest, format!("2:{}", batches.join(","))))
     }
 
+    /// Whether nothing is known to be there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
     /// Whether the batch of this time is there.
     pub(crate) fn has(&self, time: i64) -> bool {
         let too_old = |(oldest, _): (&i64, _)| self.batches.len() >= KEPT && time < *oldest;

@@ -9,7 +9,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use waterclock_base::world::{at_point, lock, random_seed};
-use waterclock_base::{BoxError, Data, key_hash};
+use waterclock_base::{BatchTime, BoxError, Data, key_hash};
 use waterclock_streaming::{BatchMark, BatchSink, SinkClass};
 
 use crate::client::{Cluster, Deadline, EVENTS, Reading, Writing};
@@ -22,6 +22,29 @@ use crate::new_record::NewRecord;
 const GLANCE: Duration = Duration::from_millis(1);
 
 const BEFORE_TRYING_AGAIN: Duration = Duration::from_millis(200);
+
+/// How often the brokers are told again which batches are there, where nothing else is written.
+const RENEWED_EVERY: Duration = Duration::from_secs(3600);
+
+const RENEWAL_TIME_OUT: Duration = Duration::from_secs(5);
+
+/// What to do with a batch that may be there, when the brokers have forgotten which batches are.
+///
+/// ```
+/// use waterclock_kafka::OnLostMark;
+/// assert_eq!(OnLostMark::default(), OnLostMark::Fail);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnLostMark {
+    /// The batch fails: who runs the program looks into the topic, and starts it again with one of the others.
+    #[default]
+    Fail,
+    /// It is written, for the second time if it is there.
+    Write,
+    /// It is taken to be there, and lost if it is not.
+    Skip,
+}
 
 /// A sink that writes each batch into topics in one transaction: readers of committed records
 /// (`isolation.level=read_committed`) see all of a batch, once, or nothing.
@@ -45,9 +68,12 @@ const BEFORE_TRYING_AGAIN: Duration = Duration::from_millis(200);
 ///
 /// # Recovery
 /// Exactly once, with a checkpoint and an output that has a name. Without a checkpoint each batch is still there once
-/// or not at all, but what a restarted program reads again it also writes again. The brokers forget a group that
-/// nobody writes to after `offsets.retention.minutes`, seven days if they are not told otherwise: a program that was
-/// killed between a transaction and its own log and is started again later than that writes this one batch twice.
+/// or not at all, but what a restarted program reads again it also writes again.
+///
+/// The brokers forget a group that nobody writes to after `offsets.retention.minutes`, seven days if they are not told
+/// otherwise. A program that runs renews it every hour. One that was killed in the middle of a batch and is started
+/// again only after that time can't know whether that batch is there: it fails with [`KafkaError::MarkLost`] unless it
+/// is told [what to do](Self::on_lost_mark).
 ///
 /// # Errors
 /// A batch fails when the brokers don't take it within [`time_out`](Self::time_out). When another process has taken
@@ -58,10 +84,20 @@ pub struct KafkaSink<F> {
     /// Stands for the application where there is no checkpoint.
     instance: u64,
     make: F,
-    /// Connected with the first batch.
-    writer: Mutex<State>,
+    on_lost_mark: OnLostMark,
+    output: Mutex<Output>,
 }
 
+struct Output {
+    state: State,
+    /// When an empty batch is to be marked too: with the first batch, as what is known may be about to be forgotten,
+    /// and then from time to time.
+    renew: Deadline,
+    /// Whether this process knows the brokers to have a mark.
+    is_marked: bool,
+}
+
+/// Connected with the first batch.
 enum State {
     Apart,
     Connected(Box<Writer>),
@@ -87,7 +123,12 @@ impl<F> KafkaSink<F> {
             topic: topic.into(),
             instance: random_seed(),
             make,
-            writer: Mutex::new(State::Apart),
+            on_lost_mark: OnLostMark::Fail,
+            output: Mutex::new(Output {
+                state: State::Apart,
+                renew: Deadline::after(Duration::ZERO),
+                is_marked: false,
+            }),
         }
     }
 
@@ -104,6 +145,15 @@ impl<F> KafkaSink<F> {
     #[must_use]
     pub fn time_out(mut self, time_out: Duration) -> Self {
         self.cluster.time_out = time_out;
+        self
+    }
+
+    /// What to do with a batch that an earlier process had begun, when the brokers have forgotten which batches are
+    /// there: [`OnLostMark::Fail`] if nothing is said. Only for the one start that has to be decided about: in later
+    /// ones it would hide that marks were lost again.
+    #[must_use]
+    pub fn on_lost_mark(mut self, what: OnLostMark) -> Self {
+        self.on_lost_mark = what;
         self
     }
 
@@ -202,6 +252,89 @@ impl<F> KafkaSink<F> {
         Ok(())
     }
 
+    /// Publishes a batch; `earlier` is the newest one before it that this output is known to have published, where the
+    /// batch itself may be there.
+    fn put(
+        &self,
+        batch: &BatchMark,
+        parts: &[Vec<NewRecord>],
+        earlier: Option<BatchTime>,
+    ) -> Result<(), KafkaError> {
+        let is_empty = parts.iter().all(Vec::is_empty);
+        let mut output = lock(&self.output);
+        // Without a checkpoint no batch is ever looked for.
+        if is_empty && (batch.application.is_none() || !output.renew.has_passed()) {
+            return Ok(());
+        }
+        if !(is_empty && output.is_marked) {
+            return self.put_into(
+                &mut output,
+                batch,
+                parts,
+                earlier.filter(|_| !is_empty),
+                self.cluster.time_out,
+            );
+        }
+        // Nothing is lost where the mark can't be renewed now: it has been for an hour, and there is time.
+        let renewed =
+            self.put_into(&mut output, batch, parts, None, self.cluster.time_out.min(RENEWAL_TIME_OUT));
+        output.renew = Deadline::after(RENEWED_EVERY);
+        match renewed {
+            Err(error) if !matches!(error, KafkaError::TakenOver { .. }) => {
+                tracing::warn!("{}: which batches are there can't be told again: {error}", self.id(batch));
+                Ok(())
+            }
+            renewed => renewed,
+        }
+    }
+
+    fn put_into(
+        &self,
+        output: &mut Output,
+        batch: &BatchMark,
+        parts: &[Vec<NewRecord>],
+        earlier: Option<BatchTime>,
+        time_out: Duration,
+    ) -> Result<(), KafkaError> {
+        let (id, deadline) = (self.id(batch), Deadline::after(time_out));
+        loop {
+            let tried = match &mut output.state {
+                State::TakenOver => return Err(KafkaError::TakenOver { id }),
+                State::Connected(writer) if writer.marks.has(batch.time.as_millis()) => Ok(()),
+                State::Connected(writer) => match earlier.filter(|_| writer.marks.is_empty()) {
+                    Some(earlier) if self.on_lost_mark == OnLostMark::Fail => {
+                        let topic = self.topic.clone();
+                        Err(KafkaError::MarkLost { topic, group: id.clone(), batch: batch.time, earlier })
+                    }
+                    Some(_) if self.on_lost_mark == OnLostMark::Skip => return Ok(()),
+                    _ => self.write(writer, batch.time.as_millis(), parts, &deadline),
+                },
+                State::Apart => match self.connect(&id, &deadline) {
+                    Ok(writer) => {
+                        output.state = State::Connected(Box::new(writer));
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            let Err(error) = tried else {
+                (output.is_marked, output.renew) = (true, Deadline::after(RENEWED_EVERY));
+                return Ok(());
+            };
+            if is_taken_over(&error) {
+                output.state = State::TakenOver;
+                continue;
+            }
+            // A new producer ends what this one has begun and then asks: so it is known whether the batch is there.
+            output.state = State::Apart;
+            if deadline.has_passed() || is_final(&error) {
+                return Err(error);
+            }
+            tracing::warn!("{id}, batch {}: {error}; trying again", batch.time);
+            deadline.pause(BEFORE_TRYING_AGAIN);
+        }
+    }
+
     fn send(&self, producer: &Writing, record: &NewRecord, deadline: &Deadline) -> Result<(), ClientError> {
         let topic = record.topic.as_ref().unwrap_or(&self.topic);
         let mut sent = BaseRecord::<[u8], [u8]>::to(topic);
@@ -246,44 +379,20 @@ where
     }
 
     fn publish(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<(), BoxError> {
-        if parts.iter().all(Vec::is_empty) {
-            return Ok(());
-        }
-        let (time, id) = (batch.time.as_millis(), self.id(batch));
-        let deadline = Deadline::after(self.cluster.time_out);
-        let mut state = lock(&self.writer);
-        loop {
-            if matches!(*state, State::TakenOver) {
-                return Err(KafkaError::TakenOver { id }.into());
-            }
-            let tried = match &mut *state {
-                State::Connected(writer) if writer.marks.has(time) => return Ok(()),
-                State::Connected(writer) => self.write(writer, time, parts, &deadline),
-                State::Apart | State::TakenOver => match self.connect(&id, &deadline) {
-                    Ok(writer) => {
-                        *state = State::Connected(Box::new(writer));
-                        continue;
-                    }
-                    Err(error) => Err(error),
-                },
-            };
-            let Err(error) = tried else { return Ok(()) };
-            if is_taken_over(&error) {
-                *state = State::TakenOver;
-                continue;
-            }
-            // A new producer ends what this one has begun and then asks: so it is known whether the batch is there.
-            *state = State::Apart;
-            if deadline.has_passed() || is_final(&error) {
-                return Err(error.into());
-            }
-            tracing::warn!("{id}, batch {}: {error}; trying again", batch.time);
-            deadline.pause(BEFORE_TRYING_AGAIN);
-        }
+        Ok(self.put(batch, parts, None)?)
+    }
+
+    fn publish_again(
+        &self,
+        batch: &BatchMark,
+        parts: &[Self::Part],
+        earlier: Option<BatchTime>,
+    ) -> Result<(), BoxError> {
+        Ok(self.put(batch, parts, earlier)?)
     }
 
     fn is_as_published(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<Option<bool>, BoxError> {
-        let State::Connected(writer) = &*lock(&self.writer) else { return Ok(None) };
+        let State::Connected(writer) = &lock(&self.output).state else { return Ok(None) };
         let there = writer.marks.content(batch.time.as_millis());
         Ok(there.map(|there| there == content(parts)))
     }
@@ -320,7 +429,7 @@ fn is_taken_over(error: &KafkaError) -> bool {
 
 /// Whether trying again is of no use.
 fn is_final(error: &KafkaError) -> bool {
-    matches!(error, KafkaError::Setting { .. })
+    matches!(error, KafkaError::Setting { .. } | KafkaError::MarkLost { .. })
         || matches!(
             code(error),
             Some(

@@ -112,6 +112,14 @@ impl KafkaSource {
         self
     }
 
+    /// At most this many offsets a second of one partition, in place of
+    /// [`max_rate_per_partition`](Self::max_rate_per_partition).
+    #[must_use]
+    pub fn max_rate_of(mut self, topic: impl Into<String>, partition: i32, records_per_second: u64) -> Self {
+        self.wishes.rates.of.insert((topic.into(), partition), records_per_second);
+        self
+    }
+
     /// At most this many offsets a second of all partitions together, shared by what they have waiting, from the first
     /// batch on.
     #[must_use]

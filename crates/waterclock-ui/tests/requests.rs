@@ -4,10 +4,13 @@
 
 mod speaking;
 
+use std::io::Read as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use speaking::{ask, get, json, raw, shown, status_of, word_count};
+use waterclock_base::world::Rng;
 use waterclock_streaming::testing::manual;
 use waterclock_streaming::{Stop, StreamingContext};
 use waterclock_ui::Page;
@@ -187,6 +190,86 @@ fn malformed_requests_end_their_own_connection() {
         let answer = ask(&page, method, "/metrics", "localhost", "");
         assert!(answer.starts_with("HTTP/1.1 405"), "{method}: {answer}");
     }
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// Requests that chance makes of the parts of real ones: whatever comes, nothing panics, and the next one is answered.
+#[test]
+fn random_requests_do_no_harm() {
+    const PARTS: &[&str] = &[
+        "GET ",
+        "POST ",
+        "/api/v1/applications/words/streaming/batches",
+        "/",
+        "?status=",
+        "%",
+        "%00",
+        "%ff",
+        "..",
+        "\\",
+        " HTTP/1.1",
+        " HTTP/1.0",
+        "\r\n",
+        "\n",
+        "\r\n\r\n",
+        "Host: localhost",
+        "Host: ",
+        ": ",
+        "Content-Length: 7",
+        "Transfer-Encoding: chunked",
+        "ffffffffffffffff\r\n",
+        "Authorization: Basic ",
+        "Authorization: Bearer \u{ff}",
+        "Accept: ",
+        "Expect: 100-continue",
+        "Connection: upgrade",
+        "\0",
+        "\u{1f30a}",
+        "99999999999999999999",
+        "-1",
+    ];
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANICS.fetch_add(1, Ordering::SeqCst);
+        told(panic);
+    }));
+    let (ssc, _clock, page) = word_count(1, Page::new());
+    let mut random = Rng::new(42);
+    let mut answered = 0;
+    for _ in 0..1000 {
+        let mut request = String::new();
+        if random.below(2) == 0 {
+            request.push_str("GET /api/v1/applications/words/streaming/batches");
+        }
+        (0..random.below(30))
+            .for_each(|_| request.push_str(PARTS[random.below(PARTS.len() as u64) as usize]));
+        if random.below(2) == 0 {
+            request.push_str(" HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        }
+        answered += usize::from(raw(&page, request.as_bytes()).starts_with(b"HTTP/1.1"));
+    }
+    assert!(answered > 100, "{answered}");
+    assert_eq!((status_of(&page, "/"), PANICS.load(Ordering::SeqCst)), (200, 0));
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// More visitors than there is room for are sent away, and there is room again when the others leave. Those who watch
+/// have a limit of their own, so that they leave room for questions.
+#[test]
+fn visitors_have_a_limit() {
+    let (ssc, _clock, page) = word_count(1, Page::new());
+    let mut watching: Vec<_> = (0..64).map(|_| speaking::Live::of(&page)).collect();
+    watching.iter_mut().for_each(|live| live.until("event: live"));
+    assert_eq!((status_of(&page, "/api/live"), status_of(&page, "/")), (503, 200));
+    let mut silent: Vec<_> = (0..300).map(|_| speaking::connect(&page).unwrap()).collect();
+    // The last ones found no room: their connection ends without a word.
+    let mut word = [0];
+    assert_eq!(silent.pop().unwrap().read(&mut word).unwrap_or(0), 0);
+    drop((silent, watching));
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let is_let_in = |_| raw(&page, request).starts_with(b"HTTP/1.1 200");
+    assert!((0..10_000).any(is_let_in), "nobody is let in again");
     ssc.stop(Stop::Now).unwrap();
 }
 

@@ -75,6 +75,11 @@ impl Keeper {
         self.checkpoint.application()
     }
 
+    /// The newest batch before `time` of which the log says that this output was published.
+    pub(crate) fn published_before(&self, time: BatchTime, output: &str) -> Option<BatchTime> {
+        self.checkpoint.published_before(time, output)
+    }
+
     /// Waits until it is durable.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<()> {
         if planted(Fault::EffectBeforeLog) {

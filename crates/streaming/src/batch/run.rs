@@ -12,7 +12,7 @@ use super::account::StateAccount;
 use super::scheduler::{Schedule, Turn};
 use super::{Keeper, Pacer, Waiters};
 use crate::checkpoint::{Counted, Ticket};
-use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Prepared, Settled, Source};
+use crate::graph::{AnyNode, BatchCx, Begun, Graph, JobCx, OutputNode, Prepared, Settled, Source};
 use crate::job::{Job, call};
 use crate::listen::on_behalf_of;
 
@@ -242,7 +242,8 @@ impl Runner {
         self.graph.bus.post(Event::OutputOperationStarted(info.clone()));
         let application = self.keeper.as_ref().map(Keeper::application);
         let output = job.output.lasting_name();
-        let cx = JobCx { time: t, output, application, replay: None, prepared: Mutex::default() };
+        let begun = self.begun(t, &output);
+        let cx = JobCx { time: t, output, application, begun, replay: None, prepared: Mutex::default() };
         let outcome = self.await_logged(t).and_then(|()| {
             at_point("before-stage");
             let run = || {
@@ -264,6 +265,14 @@ impl Runner {
         let done = lock(&self.state).schedule.ended(t);
         if done {
             self.settle(t);
+        }
+    }
+
+    /// Which process had begun the batch, for one of its outputs.
+    fn begun(&self, t: BatchTime, output: &str) -> Begun {
+        match (&self.keeper, self.change(t, |batch| batch.is_redone)) {
+            (Some(keeper), Some(true)) => Begun::Before { earlier: keeper.published_before(t, output) },
+            _ => Begun::Here,
         }
     }
 
@@ -297,7 +306,7 @@ impl Runner {
             self.graph.sources().iter().for_each(|source| source.batch_completed(&info));
         }
         for error in batch.errors {
-            tracing::error!(batch = %t, error = ?error, "a batch failed");
+            tracing::error!(batch = t.as_millis(), "{}", error.full_text());
             self.waiters.failed(error);
         }
         info.phases.cleaning = self.since(committed);
@@ -438,7 +447,6 @@ impl Runner {
                      and was left as it is; the program or what it reads has changed, or a closure does not do the \
                      same every time (`check_determinism` finds it)"
                 );
-                tracing::error!("{text}");
                 self.graph.bus.post(Event::Warning { text });
             }
             Ok(_) => {}

@@ -15,7 +15,7 @@ use super::resume::{self, HandedOver};
 use super::start::stopped;
 use super::{ContextState, Inner, Stop, StreamingContext};
 use crate::checkpoint::{Change, Checkpoint, Counted, Recorded};
-use crate::graph::{AnyNode, BatchCx, Graph, JobCx, OutputNode, Replaying};
+use crate::graph::{AnyNode, BatchCx, Begun, Graph, JobCx, OutputNode, Replaying};
 use crate::job::call;
 
 /// Names the checkpoint to look at in place of the program's, if that is another.
@@ -348,7 +348,8 @@ impl Again<'_> {
         let calls_closures = self.graph.settings.replay_closures;
         let replay = Some(Replaying { calls_closures, ..Replaying::default() });
         let (application, prepared) = (Some(self.checkpoint.application()), Mutex::default());
-        let cx = JobCx { time: self.time(), output: output.lasting_name(), application, replay, prepared };
+        let (time, name, begun) = (self.time(), output.lasting_name(), Begun::Here);
+        let cx = JobCx { time, output: name, application, begun, replay, prepared };
         let (outcome, noted) = noting(|| call(&output.label(), self.time(), || job(&cx)));
         let failed =
             |source| Error::Batch { time: self.time(), output: output.label(), source: Box::new(source) };

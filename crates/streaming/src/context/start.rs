@@ -173,10 +173,25 @@ impl Inner {
 
     /// Says what whoever started it should know.
     fn tell_notes(&self) {
-        for text in self.graph.notes() {
-            tracing::warn!("{text}");
+        for text in self.graph.notes().into_iter().chain(self.unchecked()) {
             self.graph.bus.post(Event::Warning { text });
         }
+    }
+
+    /// What a check of determinism does not look at, where one was asked for.
+    fn unchecked(&self) -> Option<String> {
+        let (nodes, outputs) = (self.graph.reachable(), self.graph.outputs());
+        let nodes = nodes.iter().map(|node| (node.info().operator, node.operation()));
+        let outputs = outputs.iter().map(|output| (output.operator(), output.operation()));
+        let on_driver = ["transform", "transform_with", "foreach_rdd"];
+        let found = nodes.chain(outputs).filter(|(operator, _)| on_driver.contains(operator));
+        let found: Vec<String> = found.map(|(_, operation)| operation).collect();
+        (self.graph.settings.check_determinism && !found.is_empty()).then(|| {
+            format!(
+                "batches are checked for doing the same every time, but what these closures do on the driver is not: {}",
+                found.join(", ")
+            )
+        })
     }
 
     /// Lines up the batches that another process left; those that are to be formed for the time since.

@@ -20,6 +20,8 @@ pub(crate) struct JobCx {
     /// The application that the checkpoint belongs to; none without one. What is then shown outside must be
     /// durable, and be known again when the batch is run again.
     pub(crate) application: Option<u64>,
+    /// Which process had begun the batch.
+    pub(crate) begun: Begun,
     /// Set where the batch is only run again to compare: nothing may be seen of it.
     pub(crate) replay: Option<Replaying>,
     /// What the output has ready to be shown.
@@ -35,6 +37,18 @@ impl JobCx {
         }
         *lock(&self.prepared) = Some(prepared);
     }
+}
+
+/// Which process had begun a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// This one: nobody can have published it.
+    Here,
+    /// One before: it may be published.
+    Before {
+        /// The newest batch before it that the log has as published by this output.
+        earlier: Option<BatchTime>,
+    },
 }
 
 /// How a batch is run again.

@@ -11,6 +11,7 @@ use waterclock_base::world::{lock, spawn};
 use waterclock_base::{Event, Listener, Watcher};
 
 use super::Progress;
+use super::log::log;
 use super::owner::sign;
 
 /// Events that may wait; more are dropped and counted.
@@ -91,6 +92,7 @@ impl Bus {
     /// Something happened.
     pub(crate) fn post(&self, mut event: Event) {
         sign(&mut event);
+        log(&event);
         self.progress.take_in(&event);
         for watcher in self.watchers() {
             if catch_unwind(AssertUnwindSafe(|| watcher.hear(&event))).is_err() {

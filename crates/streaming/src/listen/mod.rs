@@ -3,6 +3,7 @@
 mod batches; // batches on their way and over, with their work
 mod bus; // one thread, one bounded queue
 mod health; // whether it keeps up: pure
+mod log; // which events are worth a line in the log
 mod owner; // whose the jobs of a thread are
 mod progress; // the running totals
 mod shelf; // results of streams that are shown

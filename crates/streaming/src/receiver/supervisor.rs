@@ -348,7 +348,7 @@ impl<T: Record> Shared<T> {
 
     fn note(&self, message: String, source: Option<SharedError>) {
         let text = Error::Receiver { name: self.name.clone(), message, source }.full_text();
-        tracing::warn!("{text}");
+        tracing::warn!(stream = self.stream.0, "{text}");
         *lock(&self.last_error) = (text, self.clock.now_micros());
     }
 

@@ -177,6 +177,12 @@ pub(crate) fn group_at(group: &str, topic: &str, partition: i32) -> Option<i64> 
     }
 }
 
+/// Deletes what brokers know of a group, as they do themselves where nobody has written to it for long enough.
+pub(crate) fn forget_group(group: &str) {
+    let deleted = block_on(admin().delete_groups(&[group], &AdminOptions::new())).unwrap();
+    deleted.into_iter().for_each(|deleted| assert_eq!(deleted.as_deref(), Ok(group)));
+}
+
 /// `kill` or `restart`: what becomes of the broker.
 pub(crate) fn broker(verb: &str) {
     let control = std::env::var("WATERCLOCK_SERVERS").expect("run it by `cargo xtask servers kafka -- ..`");

@@ -5,6 +5,8 @@
 
 mod broker; // the other side: topics, and a plain client
 mod losses; // what is gone when it is to be read
+mod lost_marks; // brokers that forgot which batches a topic has
+mod rates; // how much a batch reads
 mod recovery; // restarts, of the program and the broker
 mod sink; // batches into topics
 mod source; // streams from topics

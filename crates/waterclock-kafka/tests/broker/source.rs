@@ -154,26 +154,6 @@ fn from_given_offsets_and_times() {
     assert!(seen_from(source().start(Start::Timestamp(i64::MAX / 2))).is_empty());
 }
 
-/// T-390, T-392 (against a broker): rates hold from the first batch on.
-#[test]
-fn rates_hold_from_the_first_batch_on() {
-    let _up = broker::stays_up();
-    let fast = topic("fast", 2);
-    for partition in [0, 1] {
-        broker::send(&fast, partition, ["x"; 25]);
-    }
-    let (ssc, clock) = context();
-    let source = KafkaSource::new(address()).topics([&fast]).max_rate_per_partition(10);
-    let (stream, ranges) = source.stream(&ssc);
-    let seen = values(&stream);
-    ssc.start().unwrap();
-    clock.advance_batches(4);
-    let counts: Vec<_> = (1..=4).map(|n| seen.sorted_at(n).len()).collect();
-    assert_eq!(counts, [20, 20, 10, 0]);
-    assert_eq!(ranges.at(at(2000)).unwrap().ranges, [range(&fast, 0, 10, 20), range(&fast, 1, 10, 20)]);
-    ssc.stop(Stop::Now).unwrap();
-}
-
 /// T-388: offsets are committed to a group once a batch is over, the last one at the stop included, and a program
 /// without a checkpoint goes on from them.
 #[test]

@@ -30,7 +30,8 @@ function go(moved) {
   const [, title, make] = name === "batch" ? [name, `Batch ${rest[0] ?? ""}`, batchPage] : (pages[at] ?? pages[0]);
   nav.forEach((entry, other) => (other === Math.max(at, 0) && name !== "batch" ? entry.setAttribute("aria-current", "page") : entry.removeAttribute("aria-current")));
   view = make(known, rest[0] ?? "");
-  main.replaceChildren(view.element);
+  // Before the first message nothing is known: not even that there is none of something.
+  main.replaceChildren(...(known.live ? [view.element] : []));
   document.title = `${title} – ${known.live?.app ?? "Waterclock"}`;
   if (known.live) view.update(known);
   if (moved) {

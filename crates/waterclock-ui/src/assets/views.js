@@ -15,14 +15,14 @@ const nearby = (site) => `${site.file.split("/").at(-1)}:${site.line}`;
 const rows = (points) => points.map((point) => ({ key: point[TIME], point }));
 
 function batches(caption, known, options) {
-  const at = (index, name, show) => ({ name, number: true, value: ({ point }) => point[index], show: ({ point }) => show(point[index]) });
+  const at = (index, name, show) => ({ name, kind: "number", value: ({ point }) => point[index], show: ({ point }) => show(point[index]) });
   return table(caption, [
     { name: "Batch time", value: ({ point }) => point[TIME], show: ({ point }) => batchLink(point[TIME], known.live?.interval) },
     at(RECORDS, "Records", count),
     at(WAITED, "Scheduling delay", micros),
     at(TOOK, "Processing time", micros),
     at(TOTAL, "Total delay", micros),
-    { name: "Outputs", number: true, show: ({ point }) => `${point[SUCCEEDED]}/${point[OUTPUTS]}` },
+    { name: "Outputs", kind: "number", show: ({ point }) => `${point[SUCCEEDED]}/${point[OUTPUTS]}` },
     {
       name: "Status",
       value: ({ point }) => Number(point[FAILED]),
@@ -39,7 +39,7 @@ function resultCard(result) {
   const numeric = (text) => text !== "" && Number.isFinite(Number(text));
   const list = table(`Records of ${result.name}`, Array.from({ length: columns }, (_, at) => ({
     name: name(at),
-    number: result.rows.length > 0 && result.rows.every((row) => numeric(row[at] ?? "")),
+    kind: result.rows.length > 0 && result.rows.every((row) => numeric(row[at] ?? "")) ? "number" : null,
     value: ({ cells }) => (numeric(cells[at] ?? "") ? Number(cells[at]) : cells[at] ?? ""),
     show: ({ cells }) => cells[at] ?? "",
   })), { sortable: true, pageful: 20, empty: "the newest batch has none." });
@@ -101,7 +101,7 @@ const PHASES = [
 function phases(caption) {
   const list = table(caption, [
     { name: "Phase", show: ({ title }) => title },
-    { name: "Time", number: true, show: ({ took }) => micros(took) },
+    { name: "Time", kind: "number", show: ({ took }) => micros(took) },
     { name: "Share", show: ({ took, all }) => el("meter", { value: took, max: Math.max(all, 1), "aria-label": `${Math.round((100 * took) / Math.max(all, 1))} %` }) },
   ]);
   return {
@@ -117,8 +117,8 @@ function operators(caption) {
   const list = table(caption, [
     { name: "Operator", value: (of) => of.operator, show: (of) => of.operator },
     { name: "Where", value: (of) => place(of.site), show: (of) => el("span", { title: place(of.site) }, nearby(of.site)) },
-    { name: "All batches", number: true, value: (of) => of.micros, show: (of) => micros(of.micros) },
-    { name: "Newest batch", number: true, value: (of) => of.last_micros, show: (of) => micros(of.last_micros) },
+    { name: "All batches", kind: "number", value: (of) => of.micros, show: (of) => micros(of.micros) },
+    { name: "Newest batch", kind: "number", value: (of) => of.last_micros, show: (of) => micros(of.last_micros) },
     { name: "Share", show: (of) => el("meter", { value: of.micros, max: Math.max(of.all, 1), "aria-label": `${Math.round((100 * of.micros) / Math.max(of.all, 1))} %` }) },
   ], { sortable: true, pageful: 20, empty: "none was at work yet." });
   return {
@@ -133,8 +133,8 @@ function operators(caption) {
 function states() {
   return table("State kept from batch to batch", [
     { name: "State", show: (of) => of.name },
-    { name: "Keys", number: true, value: (of) => of.keys, show: (of) => count(of.keys) },
-    { name: "Memory", number: true, value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
+    { name: "Keys", kind: "number", value: (of) => of.keys, show: (of) => count(of.keys) },
+    { name: "Memory", kind: "number", value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
   ], { sortable: true, empty: "no stream keeps any." });
 }
 
@@ -142,7 +142,7 @@ function states() {
 function load() {
   const list = table("Memory of data", [
     { name: "For", show: ({ what }) => what },
-    { name: "Bytes", number: true, show: (of) => bytes(of.used) },
+    { name: "Bytes", kind: "number", show: (of) => bytes(of.used) },
     { name: "Of all", show: (of) => (of.all ? el("meter", { value: of.used, max: of.all, "aria-label": `${Math.round((100 * of.used) / of.all)} %` }) : "–") },
   ]);
   const facts = tiles(["Latency target", "A batch spans", "A batch takes at most", "Left by the newest batch", "Target"]);
@@ -235,13 +235,13 @@ export function results() {
 export function graph(known) {
   const [picture, stages] = [el("div", { class: "card" }), el("div", { class: "card" }, el("p", { class: "quiet" }, "No batch yet."))];
   const list = table("The same as a list", [
-    { name: "Number", number: true, value: (of) => of.id, show: (of) => String(of.id) },
+    { name: "Number", kind: "number", value: (of) => of.id, show: (of) => String(of.id) },
     { name: "Operation", value: (of) => of.operator, show: (of) => of.operator },
     { name: "Name", value: (of) => of.name ?? "", show: (of) => of.name ?? "–" },
     { name: "Made from", show: (of) => of.parents.join(", ") || "–" },
-    { name: "Every", number: true, value: (of) => of.slide_ms, show: (of) => micros(of.slide_ms * 1000) },
+    { name: "Every", kind: "number", value: (of) => of.slide_ms, show: (of) => micros(of.slide_ms * 1000) },
     { name: "Where", show: (of) => place(of.site) },
-    { name: "Time, newest batch", number: true, value: (of) => of.took, show: (of) => micros(of.took) },
+    { name: "Time, newest batch", kind: "number", value: (of) => of.took, show: (of) => micros(of.took) },
   ], { sortable: true });
   let drawn = null;
   const timer = setInterval(() => newest(), 1000);
@@ -308,11 +308,11 @@ export function inputs() {
   const list = table("Inputs and their receivers", [
     { name: "Input", value: (of) => of.name, show: (of) => of.name },
     { name: "Receiver", show: (of) => (of.receiver ? el("span", { class: of.receiver.active ? "good" : "failed" }, of.receiver.active ? "ACTIVE" : "INACTIVE") : "none") },
-    { name: "Records", number: true, value: (of) => of.records, show: (of) => count(of.records) },
-    { name: "Rate", number: true, value: (of) => of.records_per_second, show: (of) => perSecond(of.records_per_second) },
-    { name: "Waiting", number: true, value: (of) => of.waiting_records ?? -1, show: (of) => (of.waiting_records === null ? "–" : count(of.waiting_records)) },
-    { name: "Held back lately", number: true, value: (of) => of.held_back, show: (of) => `${Math.round(of.held_back * 100)} %` },
-    { name: "Held back in all", number: true, value: (of) => of.held_back_micros, show: (of) => micros(of.held_back_micros) },
+    { name: "Records", kind: "number", value: (of) => of.records, show: (of) => count(of.records) },
+    { name: "Rate", kind: "number", value: (of) => of.records_per_second, show: (of) => perSecond(of.records_per_second) },
+    { name: "Waiting", kind: "number", value: (of) => of.waiting_records ?? -1, show: (of) => (of.waiting_records === null ? "–" : count(of.waiting_records)) },
+    { name: "Held back lately", kind: "number", value: (of) => of.held_back, show: (of) => `${Math.round(of.held_back * 100)} %` },
+    { name: "Held back in all", kind: "number", value: (of) => of.held_back_micros, show: (of) => micros(of.held_back_micros) },
     { name: "Newest batch", show: (of) => of.description || "–" },
     { name: "Last error", show: (of) => (of.receiver?.last_error ? el("details", {}, el("summary", {}, `${batchTime(of.receiver.last_error_micros / 1000)}: ${of.receiver.last_error.slice(0, 100)}`), el("pre", {}, of.receiver.last_error)) : "–") },
   ], { sortable: true, empty: "the graph has none." });
@@ -330,8 +330,8 @@ export function checkpoints() {
   const list = table("Snapshots, newest first", [
     { name: "Newest batch in it", value: (of) => of.time, show: (of) => batchTime(of.time) },
     { name: "Written", show: (of) => batchTime(of.ended_micros / 1000) },
-    { name: "Took", number: true, value: (of) => of.ended_micros - of.started_micros, show: (of) => micros(of.ended_micros - of.started_micros) },
-    { name: "Size", number: true, value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
+    { name: "Took", kind: "number", value: (of) => of.ended_micros - of.started_micros, show: (of) => micros(of.ended_micros - of.started_micros) },
+    { name: "Size", kind: "number", value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
     { name: "Status", show: (of) => (of.failure ? el("details", {}, el("summary", { class: "failed" }, "failed"), el("pre", {}, of.failure)) : el("span", { class: "good" }, "written")) },
   ], { sortable: true, pageful: 20, empty: "none in this run yet; one is written when the log has become long." });
   return {
@@ -347,7 +347,7 @@ export function checkpoints() {
 
 export function configuration() {
   const list = table("Settings in force", [
-    { name: "Setting", value: ([name]) => name, show: ([name]) => name },
+    { name: "Setting", kind: "name", value: ([name]) => name, show: ([name]) => name },
     { name: "Value", show: ([, value]) => value },
   ], { sortable: true });
   return {
@@ -395,7 +395,7 @@ function batchParts(status, batch, known) {
   const name = (stream) => known.live?.inputs.find((of) => of.stream === stream)?.name ?? `stream ${stream}`;
   const input = table("Input", [
     { name: "Input", show: (of) => name(of.stream) },
-    { name: "Records", number: true, show: (of) => count(of.records) },
+    { name: "Records", kind: "number", show: (of) => count(of.records) },
     { name: "What", show: (of) => of.description || "–" },
   ]);
   input.update(info.inputs.map((of) => ({ ...of, key: of.stream })));
@@ -422,12 +422,12 @@ function outputPart(output, batch) {
 function jobPart(job) {
   const took = job.info.ended_micros === null ? null : job.info.ended_micros - job.info.started_micros;
   const list = table(`Job ${job.info.id}: ${job.info.call} at ${place(job.info.site)}, ${micros(took)}`, [
-    { name: "Stage", number: true, show: ({ info }) => String(info.id) },
+    { name: "Stage", kind: "number", show: ({ info }) => String(info.id) },
     { name: "Operation", show: ({ info }) => `${info.operator} at ${place(info.site)}` },
-    { name: "Tasks", number: true, show: (of) => `${of.finished_tasks}/${of.info.tasks}` },
-    { name: "Time", number: true, show: ({ info }) => micros(info.ended_micros === null ? null : info.ended_micros - info.started_micros) },
-    { name: "Longest task", number: true, show: ({ info }) => micros(info.longest_task_micros) },
-    { name: "Hands on", number: true, show: ({ info }) => (info.output_bytes === null ? "–" : bytes(info.output_bytes)) },
+    { name: "Tasks", kind: "number", show: (of) => `${of.finished_tasks}/${of.info.tasks}` },
+    { name: "Time", kind: "number", show: ({ info }) => micros(info.ended_micros === null ? null : info.ended_micros - info.started_micros) },
+    { name: "Longest task", kind: "number", show: ({ info }) => micros(info.longest_task_micros) },
+    { name: "Hands on", kind: "number", show: ({ info }) => (info.output_bytes === null ? "–" : bytes(info.output_bytes)) },
     { name: "Operators", show: ({ info }) => info.operators.map((of) => `${of.operator} ${micros(of.micros)}`).join(", ") || "–" },
     { name: "Failure", show: (of) => (of.failure ? el("details", {}, el("summary", { class: "failed" }, `${of.info.failed_attempts} failed`), el("pre", {}, of.failure)) : "–") },
   ], { empty: "all of it was there already." });

@@ -1,5 +1,7 @@
 //! A job with a page, and a visitor who speaks HTTP by hand: what a library would refuse to send can be sent.
 
+#![allow(dead_code, reason = "each test uses some of it")]
+
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -38,7 +40,8 @@ pub(crate) fn shown(result: &Value) -> Vec<Vec<String>> {
 #[expect(clippy::disallowed_methods, reason = "the test is the visitor")]
 pub(crate) fn connect(page: &Page) -> io::Result<TcpStream> {
     let url = page.url();
-    let address = url.trim_start_matches("http://").trim_end_matches('/').replace("0.0.0.0", "127.0.0.1");
+    let (_, address) = url.split_once("://").unwrap_or_default();
+    let address = address.trim_end_matches('/').replace("0.0.0.0", "127.0.0.1");
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)

@@ -68,6 +68,7 @@ pub(super) const PARTS: &[Part] = &[
         run: torture_kafka,
     },
     Part { name: "page", what: "the page in a browser, its metrics", group: PAGE, run: page::check },
+    Part { name: "https", what: "the page over HTTPS", group: PAGE, run: https },
 ];
 
 fn fmt() -> Result<(), String> {
@@ -104,6 +105,8 @@ fn features() -> Result<(), String> {
         "waterclock-kafka",
         "-p",
         "waterclock-ui",
+        "-p",
+        "waterclock-progress",
     ];
     let sets = [
         "",
@@ -114,6 +117,7 @@ fn features() -> Result<(), String> {
         "waterclock/postgres-tls",
         "waterclock/ui",
         "waterclock/ui-tls",
+        "waterclock/progress",
     ];
     for set in sets {
         let lint = ["--no-default-features", "--features", set, "--", "-D", "warnings"];
@@ -132,7 +136,7 @@ fn features() -> Result<(), String> {
     ];
     let all = [
         "--features",
-        "waterclock-postgres/server-tests,waterclock-ui/browser-tests,waterclock-examples/postgres",
+        "waterclock-postgres/server-tests,waterclock-ui/browser-tests,waterclock-ui/tls-tests,waterclock-examples/postgres",
     ];
     cargo(&[&connectors[..], &["--all-targets"], &all, &["--", "-D", "warnings"]].concat())
 }
@@ -256,4 +260,8 @@ fn kafka() -> Result<(), String> {
 
 fn torture_kafka() -> Result<(), String> {
     cargo(&["xtask", "torture-kafka", "--kills", "20"])
+}
+
+fn https() -> Result<(), String> {
+    cargo(&["test", "--quiet", "-p", "waterclock-ui", "--features", "tls-tests", "--test", "https"])
 }

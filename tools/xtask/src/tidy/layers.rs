@@ -75,6 +75,7 @@ const LAYERS: &[Layers] = &[
         sources: "crates/waterclock-ui/src/",
         order: &["access", "assets", "rest", "live", "metrics", "routes", "tls", "connection", "page"],
     },
+    Layers { sources: "crates/waterclock-progress/src/", order: &["said", "screen", "line"] },
     Layers {
         sources: "crates/waterclock-postgres/src/",
         order: &["error", "row", "table", "tls", "server", "sink"],

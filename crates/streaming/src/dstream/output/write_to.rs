@@ -7,7 +7,7 @@ use waterclock_base::{BatchTime, BoxError, Data, Error, key_hash};
 
 use super::Output;
 use crate::dstream::DStream;
-use crate::graph::{JobCx, Prepared};
+use crate::graph::{Begun, JobCx, Prepared};
 
 /// How often a batch counts in a sink when it is run again after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,23 @@ pub trait BatchSink<T: Data>: Send + Sync + 'static {
     /// # Errors
     /// Whatever makes that impossible now: the batch fails.
     fn publish(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<(), BoxError>;
+
+    /// Makes a batch visible that another process had begun: it may be there already. `earlier` is the newest batch
+    /// before it that the log has as published here; none where there was none, or where it is forgotten. A sink whose
+    /// marks may get lost can tell by it that they are, and refuse.
+    ///
+    /// Where a sink does not say otherwise it publishes as ever.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    fn publish_again(
+        &self,
+        batch: &BatchMark,
+        parts: &[Self::Part],
+        _earlier: Option<BatchTime>,
+    ) -> Result<(), BoxError> {
+        self.publish(batch, parts)
+    }
 
     /// Whether what was published under this mark is what `parts` hold; none where the sink can't tell. Called after
     /// `publish` for a batch that another process had begun, which may have published it: a sink that keeps the sum of
@@ -132,12 +149,16 @@ impl<T: Data> DStream<T> {
             let hashes = parts.iter().map(|part| key_hash(&sink.content_hash(part)));
             let hash = hashes.fold(0, u64::wrapping_add);
             let ready = Arc::new((sink.clone(), mark, parts));
-            let compared = ready.clone();
+            let (compared, begun) = (ready.clone(), cx.begun);
             cx.prepare(Prepared {
                 hash,
                 publish: Box::new(move || {
                     let (sink, mark, parts) = &*ready;
-                    sink.publish(mark, parts).map_err(|error| failed(mark, error))
+                    let published = match begun {
+                        Begun::Here => sink.publish(mark, parts),
+                        Begun::Before { earlier } => sink.publish_again(mark, parts, earlier),
+                    };
+                    published.map_err(|error| failed(mark, error))
                 }),
                 is_as_published: Box::new(move || {
                     let (sink, mark, parts) = &*compared;
