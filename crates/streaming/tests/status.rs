@@ -5,12 +5,12 @@
 
 mod common;
 
-use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use common::{SECOND, ear};
-use waterclock_base::world::lock;
+use waterclock_base::world::{lock, spawn};
 use waterclock_base::{BatchOrigin, BatchTime, Event, Status};
 use waterclock_streaming::testing::{self, manual, manual_context};
 use waterclock_streaming::{Stop, StreamingContext};
@@ -149,7 +149,7 @@ fn a_batch_tells_what_each_input_gave() {
 fn a_slow_listener_loses_events_and_is_told_so() {
     let (ssc, clock) = manual_context("slow", SECOND).unwrap();
     let (release, released) = mpsc::channel::<()>();
-    let (released, lost) = (Mutex::new(released), std::sync::Arc::new(Mutex::new(0)));
+    let (released, lost) = (Mutex::new(released), Arc::new(Mutex::new(0)));
     let counted = lost.clone();
     ssc.add_listener(move |event: &Event| match event {
         Event::StreamingStarted { .. } => drop(lock(&released).recv()),
@@ -159,12 +159,14 @@ fn a_slow_listener_loses_events_and_is_told_so() {
     ssc.queue_stream(vec![vec![1]]).register();
     ssc.start().unwrap();
     for _ in 0..12_000 {
-        ssc.engine().tell(Event::Warning { text: String::new() });
+        ssc.engine().tell(Event::EventsDropped { events: 0 });
     }
     clock.advance_batches(3);
     let status = ssc.status();
     assert_eq!(status.completed_batches, 3);
     assert!(status.dropped_events >= 2_000, "{}", status.dropped_events);
+    let noted = status.notices.iter().filter(|notice| notice.text.contains("listeners are too slow"));
+    assert_eq!(noted.count(), 1);
     release.send(()).unwrap();
     // The gap is told in front of the next event that finds room.
     common::eventually("the gap is told", || {
@@ -287,6 +289,58 @@ fn lists_are_bounded_while_totals_go_on() {
     assert_eq!(status.completed[0].info.time(), BatchTime::from_millis(12_000));
     assert_eq!((status.waiting.len(), status.running.len()), (0, 0));
     ssc.stop(Stop::Now).unwrap();
+}
+
+/// Whoever looks while batches come and go sees all of one moment: counts, lists and shares agree.
+#[test]
+fn counts_and_lists_are_of_one_moment() {
+    let builder = StreamingContext::builder("moment").batch_interval(SECOND).retained_batches(7);
+    let (ssc, clock) = manual(builder).unwrap();
+    let numbers = ssc.queue_stream((0..300).map(|n| vec![n; 1 + n % 3]));
+    numbers.count().show("how many");
+    numbers.foreach_rdd(
+        |_, time| {
+            if time.as_millis() % 10_000 == 0 { Err("each tenth fails".into()) } else { Ok(()) }
+        },
+    );
+    ssc.start().unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let looker = {
+        let (ssc, over) = (ssc.clone(), over.clone());
+        spawn("looker", move || {
+            let mut last = 0;
+            while !over.load(Ordering::SeqCst) {
+                let status = ssc.status();
+                of_one_moment(&status);
+                assert!(status.completed_batches >= last, "time goes back");
+                last = status.completed_batches;
+            }
+        })
+    };
+    clock.advance_batches(300);
+    over.store(true, Ordering::SeqCst);
+    looker.join().unwrap();
+    let status = ssc.status();
+    of_one_moment(&status);
+    assert_eq!((status.completed_batches, status.failed_batches), (300, 30));
+    ssc.stop(Stop::Now).unwrap();
+}
+
+fn of_one_moment(status: &Status) {
+    assert_eq!(
+        (status.waiting_batches, status.running_batches),
+        (status.waiting.len(), status.running.len())
+    );
+    assert_eq!(status.completed.len() as u64, status.completed_batches.min(7));
+    assert_eq!(status.total_delays.count(), status.completed_batches);
+    let newest = status.completed.first().map(|batch| &batch.info);
+    assert_eq!(newest, status.last_completed.as_ref());
+    let on_way = status.waiting.iter().chain(&status.running);
+    let on_way: u64 = on_way.map(|batch| batch.info.records()).sum();
+    assert_eq!(status.received_records, status.processed_records + status.skipped_records + on_way);
+    assert_eq!(status.received_records, status.inputs[0].records);
+    let memory = &status.memory;
+    assert_eq!(status.memory_used, memory.received + memory.shuffled + memory.cached + memory.state);
 }
 
 /// A stage that fails shows how often its tasks were tried, and why.

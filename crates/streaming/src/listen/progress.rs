@@ -110,7 +110,11 @@ impl Progress {
 
     /// Listeners missed so many events.
     pub(crate) fn dropped_events(&self, events: u64) {
-        lock(&self.0).status.dropped_events += events;
+        let mut totals = lock(&self.0);
+        if totals.status.dropped_events == 0 {
+            totals.notice("listeners are too slow: they miss events, which are counted".into());
+        }
+        totals.status.dropped_events += events;
     }
 
     /// What is shown of streams.
