@@ -96,8 +96,9 @@ impl Bus {
         log(&event);
         self.progress.take_in(&event);
         for watcher in self.watchers() {
-            if catch_unwind(AssertUnwindSafe(|| watcher.hear(&event))).is_err() {
-                tracing::error!("a watcher panicked; it will be called again for the next event");
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| watcher.hear(&event))) {
+                let panic = panic_message(panic);
+                tracing::error!(panic, "a watcher panicked; it will be called again for the next event");
             }
         }
         if !self.listeners.any.load(Ordering::Relaxed) {
