@@ -95,7 +95,16 @@ mod tests {
 
     fn input(records_per_second: f64) -> InputStatus {
         let (name, description) = Default::default();
-        InputStatus { stream: StreamId(0), name, records: 0, records_per_second, description }
+        InputStatus {
+            stream: StreamId(0),
+            name,
+            records: 0,
+            records_per_second,
+            waiting_records: None,
+            held_back: 0.0,
+            held_back_micros: 0,
+            description,
+        }
     }
 
     fn stage(operator: &'static str, started_micros: i64, ended_micros: Option<i64>) -> StageStatus {
