@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_millis(200);
 /// A line at the end of the terminal: handed to `Builder::watch`, it is there while the context runs.
 ///
 /// It has the time of the newest batch in UTC, records a second, how long the batch took and was on its way, how many
-/// batches wait, the stage that runs, and why the job does not keep up, if it does not. Like Spark's
+/// batches wait, whether inputs are held back, the stage that runs, and why the job does not keep up. Like Spark's
 /// `spark.ui.showConsoleProgress`, and for programs that somebody looks at: where standard error is not a terminal,
 /// nothing is written.
 ///

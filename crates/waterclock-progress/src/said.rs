@@ -14,6 +14,10 @@ pub(crate) fn said(status: &Status) -> String {
     if status.failed_batches > 0 {
         let _ = write!(text, ", {} failed", number(status.failed_batches as f64));
     }
+    let held_back = status.inputs.iter().map(|input| input.held_back).fold(0.0, f64::max);
+    if held_back > 0.0 {
+        let _ = write!(text, ", held back {:.0} % of the time", held_back * 100.0);
+    }
     if let Some(stage) = at_work(status) {
         let (info, of) = (&stage.info, stage.info.tasks);
         let file = info.site.file.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -94,16 +98,15 @@ mod tests {
     }
 
     fn input(records_per_second: f64) -> InputStatus {
-        let (name, description) = Default::default();
         InputStatus {
             stream: StreamId(0),
-            name,
+            name: String::new(),
             records: 0,
             records_per_second,
+            description: String::new(),
             waiting_records: None,
-            held_back: 0.0,
             held_back_micros: 0,
-            description,
+            held_back: 0.0,
         }
     }
 
@@ -164,6 +167,13 @@ mod tests {
         status.running = vec![Arc::new(running)];
         let text = said(&status);
         assert!(text.ends_with("0 wait; reduce_by_key at main.rs:24:10, 3 of 8 tasks"), "{text}");
+    }
+
+    #[test]
+    fn an_input_that_is_held_back_is_told() {
+        let mut status = Status::default();
+        status.inputs = vec![input(1.0), InputStatus { held_back: 0.25, ..input(1.0) }];
+        assert!(said(&status).ends_with(" 0 wait, held back 25 % of the time"), "{}", said(&status));
     }
 
     #[test]
