@@ -67,7 +67,12 @@ impl Keeping {
 
     pub(crate) fn add(&self, dataset: Weak<dyn Evict>) {
         let mut all = lock(&self.all);
-        all.retain(|other| other.strong_count() > 0);
+        // Where looking makes room for as many again, each dataset is looked at a few times only.
+        if all.len() == all.capacity() {
+            all.retain(|other| other.strong_count() > 0);
+            let living = all.len();
+            all.reserve(living.max(32));
+        }
         all.push(dataset);
     }
 
@@ -90,6 +95,30 @@ impl Keeping {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Dataset(Used);
+
+    impl Evict for Dataset {
+        fn used(&self) -> &Used {
+            &self.0
+        }
+
+        fn evict(&self, _: &dyn Fn() -> bool) {}
+    }
+
+    #[test]
+    fn datasets_that_are_gone_are_forgotten() {
+        let keeping = Keeping::default();
+        let kept: Vec<Arc<dyn Evict>> = (0..10).map(|_| Arc::new(Dataset(Used::at(0))) as _).collect();
+        kept.iter().for_each(|dataset| keeping.add(Arc::downgrade(dataset)));
+        for _ in 0..10_000 {
+            let gone: Arc<dyn Evict> = Arc::new(Dataset(Used::at(0)));
+            keeping.add(Arc::downgrade(&gone));
+        }
+        let all = lock(&keeping.all);
+        assert!(all.capacity() < 200, "{}", all.capacity());
+        assert_eq!(all.iter().filter_map(Weak::upgrade).count(), 10);
+    }
 
     #[test]
     fn idle_is_what_was_left_alone_for_longer_than_ever() {
