@@ -29,10 +29,11 @@ const TESTS: &[&str] = &[
     "browser",
 ];
 
-/// The part of the outer ring: the tests; then the first example, whose page changes and whose metrics are read by
-/// Prometheus's own tool.
+/// The part of the outer ring: the tests, those of encryption too; then the first example, whose page changes and
+/// whose metrics are read by Prometheus's own tool.
 pub(crate) fn check() -> Result<(), String> {
-    cargo(&[TESTS, &["--features", "browser-tests,tls"]].concat())?;
+    cargo(&["test", "--quiet", "-p", "waterclock-ui", "--features", "tls", "--test", "encrypted"])?;
+    cargo(&[TESTS, &["--features", "browser-tests"]].concat())?;
     let program = Program::start()?;
     let scratch = workspace::target().join("ci-page");
     fs::create_dir_all(&scratch).map_err(|e| e.to_string())?;

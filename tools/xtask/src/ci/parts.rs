@@ -133,7 +133,7 @@ fn features() -> Result<(), String> {
     ];
     let all = [
         "--features",
-        "waterclock-postgres/server-tests,waterclock-ui/browser-tests,waterclock-examples/postgres",
+        "waterclock-postgres/server-tests,waterclock-ui/browser-tests,waterclock-ui/tls,waterclock-examples/postgres",
     ];
     cargo(&[&connectors[..], &["--all-targets"], &all, &["--", "-D", "warnings"]].concat())
 }
