@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use waterclock::prelude::*;
-use waterclock_examples::Args;
+use waterclock_examples::{Args, log};
 
 const HELP: &str = "\
 cargo run --release --example batch_join -- [OPTIONS]
@@ -17,6 +17,7 @@ Joins customers with their orders, sorts them by what they spent, and saves the 
 const NAMES: [&str; 8] = ["Ada", "Ben", "Cleo", "Dora", "Emil", "Fay", "Gus", "Hana"];
 
 fn main() -> waterclock::Result<()> {
+    log();
     let mut args = Args::of_process();
     let out = args.value("--out").unwrap_or_else(|| "customers".to_owned());
     let orders = args.number("--orders", 1_000_000);

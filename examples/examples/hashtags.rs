@@ -5,7 +5,7 @@ use std::time::Duration;
 use waterclock::Builder;
 use waterclock::prelude::*;
 use waterclock::ui::Page;
-use waterclock_examples::{Args, Feed, clock_time, run};
+use waterclock_examples::{Args, Feed, clock_time, log, progress_line, run};
 
 const HELP: &str = "\
 cargo run --release --example hashtags -- [OPTIONS]
@@ -73,7 +73,7 @@ enum From {
 }
 
 fn program(options: &Options, from: &From, builder: Builder) -> waterclock::Result<StreamingContext> {
-    let builder = builder.app_name("hashtags").batch_interval(options.batch);
+    let builder = builder.app_name("hashtags").batch_interval(options.batch).watch(progress_line());
     let ssc = options.page.iter().fold(builder, |builder, page| builder.watch(page.clone())).build()?;
     let messages = match from {
         From::Server(address) => ssc.socket_text_stream(address)?,
@@ -99,6 +99,7 @@ fn program(options: &Options, from: &From, builder: Builder) -> waterclock::Resu
 }
 
 fn main() -> waterclock::Result<()> {
+    log();
     let options = options();
     let from = match (&options.from, &options.files) {
         (Some(address), _) => From::Server(address.clone()),

@@ -6,7 +6,7 @@ use waterclock::kafka::KafkaSource;
 use waterclock::postgres::PostgresSink;
 use waterclock::prelude::*;
 use waterclock::{FailurePolicy, State, StateSpec};
-use waterclock_examples::{Args, Tuning, run};
+use waterclock_examples::{Args, Tuning, log, progress_line, run};
 
 const HELP: &str = "\
 cargo run --release --features kafka,postgres --example kafka_to_postgres -- OPTIONS
@@ -27,6 +27,7 @@ tables, which have to be there:
   --help               this text";
 
 fn main() -> waterclock::Result<()> {
+    log();
     let mut args = Args::of_process();
     let brokers = args.value("--brokers").unwrap_or_else(|| "localhost:9092".to_owned());
     let [from, url, checkpoint] = ["--from", "--url", "--checkpoint"].map(|name| args.needed(name));
@@ -44,7 +45,7 @@ fn main() -> waterclock::Result<()> {
     let ssc = StreamingContext::get_or_create(checkpoint, |builder| {
         let builder = tuning.apply(builder.app_name("kafka_to_postgres").batch_interval(batch));
         // A batch that can't be written is not passed over: it waits for the next start.
-        let ssc = builder.on_failure(FailurePolicy::Stop).build()?;
+        let ssc = builder.on_failure(FailurePolicy::Stop).watch(progress_line()).build()?;
         // The broker may be on its way up as well.
         let source = KafkaSource::new(&brokers).topics([&from]).time_out(Duration::from_secs(60));
         let (lines, _) = source.stream_with(&ssc, |line| {

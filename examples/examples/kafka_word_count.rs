@@ -5,7 +5,7 @@ use std::time::Duration;
 use waterclock::kafka::{KafkaSink, KafkaSource, NewRecord};
 use waterclock::prelude::*;
 use waterclock::{FailurePolicy, State, StateSpec};
-use waterclock_examples::{Args, Tuning, run};
+use waterclock_examples::{Args, Tuning, log, progress_line, run};
 
 const HELP: &str = "\
 cargo run --release --features kafka --example kafka_word_count -- OPTIONS
@@ -24,6 +24,7 @@ on from its checkpoint.
   --help               this text";
 
 fn main() -> waterclock::Result<()> {
+    log();
     let mut args = Args::of_process();
     let brokers = args.value("--brokers").unwrap_or_else(|| "localhost:9092".to_owned());
     let [from, to, checkpoint] = ["--from", "--to", "--checkpoint"].map(|name| args.needed(name));
@@ -34,7 +35,7 @@ fn main() -> waterclock::Result<()> {
     let ssc = StreamingContext::get_or_create(checkpoint, |builder| {
         let builder = tuning.apply(builder.app_name("kafka_word_count").batch_interval(batch));
         // A batch that can't be written is not passed over: it waits for the next start.
-        let ssc = builder.on_failure(FailurePolicy::Stop).build()?;
+        let ssc = builder.on_failure(FailurePolicy::Stop).watch(progress_line()).build()?;
         // The broker may be on its way up as well.
         let source = KafkaSource::new(&brokers).topics([&from]).time_out(Duration::from_secs(60));
         let (lines, _) = source.stream_with(&ssc, |line| {

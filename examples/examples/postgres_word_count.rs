@@ -5,7 +5,7 @@ use std::time::Duration;
 use waterclock::postgres::PostgresSink;
 use waterclock::prelude::*;
 use waterclock::{BoxError, FileOptions, State, StateSpec};
-use waterclock_examples::{Args, Tuning, run};
+use waterclock_examples::{Args, Tuning, log, progress_line, run};
 
 const HELP: &str = "\
 cargo run --release --features postgres --example postgres_word_count -- OPTIONS
@@ -46,7 +46,7 @@ fn options() -> Options {
 
 fn program(options: &Options, builder: waterclock::Builder) -> Result<StreamingContext, BoxError> {
     let builder = builder.app_name("postgres_word_count").batch_interval(options.batch);
-    let ssc = options.tuning.apply(builder).build()?;
+    let ssc = options.tuning.apply(builder).watch(progress_line()).build()?;
     let files = ssc.text_file_stream_with(&options.input, FileOptions::new().any_age())?.named("files");
     let counts = files.words().map(|word| (word, 1u64)).reduce_by_key(|a, b| a + b);
     // Only the totals that the batch changed: a batch costs what is in it, however many words there were before.
@@ -71,6 +71,7 @@ fn program(options: &Options, builder: waterclock::Builder) -> Result<StreamingC
 }
 
 fn main() -> waterclock::Result<()> {
+    log();
     let options = options();
     let ssc = StreamingContext::get_or_create(&options.checkpoint, |builder| program(&options, builder))?;
     run(&ssc, options.batches)

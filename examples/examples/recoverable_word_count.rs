@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use waterclock::prelude::*;
 use waterclock::{FileOptions, State, StateSpec};
-use waterclock_examples::{Args, Tuning, run};
+use waterclock_examples::{Args, Tuning, log, progress_line, run};
 
 const HELP: &str = "\
 cargo run --release --example recoverable_word_count -- --input DIR --checkpoint DIR --output DIR [OPTIONS]
@@ -43,7 +43,7 @@ fn options() -> Options {
 fn program(options: &Options) -> waterclock::Result<StreamingContext> {
     StreamingContext::get_or_create(&options.checkpoint, |builder| {
         let builder = builder.app_name("recoverable_word_count").batch_interval(options.batch);
-        let ssc = options.tuning.apply(builder).build()?;
+        let ssc = options.tuning.apply(builder).watch(progress_line()).build()?;
         let total = |_, word: &Text, count: Option<u64>, total: &mut State<'_, u64>| {
             let sum = total.get().copied().unwrap_or(0) + count.unwrap_or(0);
             total.update(sum);
@@ -64,5 +64,6 @@ fn program(options: &Options) -> waterclock::Result<StreamingContext> {
 }
 
 fn main() -> waterclock::Result<()> {
+    log();
     run(&program(&options())?, None)
 }

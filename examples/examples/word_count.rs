@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use waterclock::prelude::*;
-use waterclock_examples::{Args, clock_time, run};
+use waterclock_examples::{Args, clock_time, log, progress_line, run};
 
 const HELP: &str = "\
 cargo run --release --example word_count -- SOURCE [OPTIONS]
@@ -54,7 +54,8 @@ fn options() -> Options {
 }
 
 fn program(options: &Options) -> waterclock::Result<StreamingContext> {
-    let ssc = StreamingContext::builder("word_count").batch_interval(options.batch).build()?;
+    let builder = StreamingContext::builder("word_count").batch_interval(options.batch);
+    let ssc = builder.watch(progress_line()).build()?;
     let lines = match &options.source {
         Source::Files(directory) => ssc.text_file_stream(directory)?,
         Source::Server(address) => ssc.socket_text_stream(address)?,
@@ -84,6 +85,7 @@ fn program(options: &Options) -> waterclock::Result<StreamingContext> {
 }
 
 fn main() -> waterclock::Result<()> {
+    log();
     let options = options();
     run(&program(&options)?, options.batches)
 }

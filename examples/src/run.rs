@@ -5,6 +5,8 @@ use std::sync::mpsc;
 
 use waterclock::{BatchTime, Event, Result, Stop, StreamingContext};
 
+use crate::progress_line;
+
 /// Starts the batches, waits, and stops gracefully: at Ctrl-C, or when `batches` are done. A second Ctrl-C
 /// ends the process at once.
 ///
@@ -18,9 +20,9 @@ pub fn run(ssc: &StreamingContext, batches: Option<u64>) -> Result<()> {
         if interrupted.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping, after what was received; again to end at once");
+        progress_line().aside(|| eprintln!("stopping, after what was received; again to end at once"));
         // Nobody listens any more when the program is about to end anyway.
-        let _ = on_interrupt.send(Ok(()));
+        let _ = on_interrupt.send(());
     });
     if let Err(error) = handler {
         eprintln!("Ctrl-C will end the program without finishing its batches: {error}");
@@ -32,7 +34,7 @@ pub fn run(ssc: &StreamingContext, batches: Option<u64>) -> Result<()> {
             if matches!(event, Event::BatchCompleted(_))
                 && done.fetch_add(1, Ordering::Relaxed) + 1 == batches
             {
-                let _ = on_batch.send(Ok(()));
+                let _ = on_batch.send(());
             }
         });
     }
@@ -40,11 +42,14 @@ pub fn run(ssc: &StreamingContext, batches: Option<u64>) -> Result<()> {
     ssc.start()?;
     let waiting = ssc.clone();
     waterclock::world::spawn("await", move || {
-        let _ = end.send(waiting.await_termination());
+        // What failed is asked for again below.
+        let _ = waiting.await_termination();
+        let _ = end.send(());
     });
-    let outcome = ended.recv().unwrap_or(Ok(()));
+    // An end of the channel would be an end of the wait, too.
+    let _ = ended.recv();
     let stopped = ssc.stop(Stop::Gracefully);
-    outcome.and(stopped)
+    ssc.await_termination().and(stopped)
 }
 
 /// The time of day of a batch, in UTC.

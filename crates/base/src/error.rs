@@ -355,17 +355,22 @@ impl Error {
         Error::User { operator: operator.into(), batch, source: source.into() }
     }
 
-    /// The text of the error and of all its causes, one after the other.
+    /// The [text](full_text) of the error and of all its causes.
     pub fn full_text(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = StdError::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        full_text(self)
     }
+}
+
+/// The text of an error and of all its causes, one after the other.
+///
+/// ```
+/// use waterclock_base::{Error, full_text};
+/// let error = Error::outside("can't read", "numbers.txt", std::io::Error::other("it is a directory"));
+/// assert_eq!(full_text(&error), "can't read numbers.txt: it is a directory");
+/// ```
+pub fn full_text(error: &(dyn StdError + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |error| StdError::source(*error));
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl fmt::Debug for Error {

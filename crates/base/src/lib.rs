@@ -38,7 +38,7 @@ pub use codec::{Bytes, Codec, checksum, checksum_on, decode, encode};
 pub use columns::Row;
 pub use config::{BackpressurePid, Durability, FailurePolicy, Settings, SparkRules};
 pub use data::{Data, Key, Record};
-pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError};
+pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError, full_text};
 pub use event::{
     BatchInfo, BatchOrigin, BatchPhases, CheckpointInfo, Event, InputInfo, JobInfo, JobOwner, Listener,
     OperatorTime, OutputInfo, PaceInfo, ReceiverInfo, RecoveryInfo, Site, StageInfo, StateInfo, TaskInfo,

@@ -41,7 +41,7 @@ pub struct Status {
     pub completed_batches: u64,
     /// Batches that failed.
     pub failed_batches: u64,
-    /// How batches are formed, where they follow a latency target.
+    /// How batches are formed, where they follow a latency target: as of the newest batch.
     pub pace: Option<PaceInfo>,
     /// Ticks that formed no batch of their own, because too many batches waited.
     pub merged_ticks: u64,
@@ -109,11 +109,14 @@ pub struct Health {
     pub slowest_stage: Option<String>,
     /// What that stage took of the time of the latest batches, from 0 to 1.
     pub share: f64,
+    /// What is short, and what happens because of it, for people: data goes to disk, inputs are held back. Empty where
+    /// nothing is.
+    pub strains: Vec<String>,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Health { keeps_up: true, why: String::new(), slowest_stage: None, share: 0.0 }
+        Health { keeps_up: true, why: String::new(), slowest_stage: None, share: 0.0, strains: Vec::new() }
     }
 }
 

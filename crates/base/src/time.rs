@@ -70,6 +70,30 @@ impl BatchTime {
         self.until(BatchTime(end.0.saturating_add(1)), step)
     }
 
+    /// The date and the time of day in UTC, each as text.
+    ///
+    /// ```
+    /// use waterclock_base::BatchTime;
+    /// let (date, time) = BatchTime::from_millis(1_795_240_924_567).utc();
+    /// assert_eq!((&*date, &*time), ("2026-11-21", "06:02:04.567"));
+    /// ```
+    pub fn utc(self) -> (String, String) {
+        let (day, rest) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        // Years are counted from March, so that the day that some of them have more is their last.
+        let days = day + 719_468;
+        let era = days.div_euclid(146_097);
+        let of_era = days.rem_euclid(146_097);
+        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let march_month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * march_month + 2) / 5 + 1;
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        let (hour, minute) = (rest / 3_600_000, rest / 60_000 % 60);
+        let (second, milli) = (rest / 1000 % 60, rest % 1000);
+        (format!("{year:04}-{month:02}-{day:02}"), format!("{hour:02}:{minute:02}:{second:02}.{milli:03}"))
+    }
+
     /// The duration from `earlier` to this time, zero if `earlier` is later.
     pub fn since(self, earlier: BatchTime) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))

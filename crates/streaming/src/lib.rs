@@ -45,6 +45,7 @@ pub use dstream::{
     BatchMark, BatchSink, Collected, DStream, MapWithState, MigrateOptions, OnBadRecord, Output, Rejected,
     SinkClass, State, StateOptions, StateSpec,
 };
+pub use listen::StatsReportListener;
 pub use receiver::{
     EventSink, PidEstimator, RateLimiter, RawSocket, Receiver, ReceiverControl, ReceiverCounts,
     ReceiverHandle, ReceiverSetup, ReceiverSupervisor, RecurringTimer, SocketReader, TextSocket, TypedSocket,

@@ -2,6 +2,7 @@
 //! Method: virtual time; each test makes a context, walks it through some states and looks.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+use std::panic::panic_any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -296,6 +297,15 @@ fn a_refused_operation_keeps_the_context_from_starting() {
     assert!(matches!(ssc.start(), Err(Error::Definition { call: "window", .. })));
 }
 
+/// What panics once more when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the bomb went off");
+    }
+}
+
 /// Batches and outputs are told when they are submitted, begin and end, and why one failed.
 #[test]
 fn listeners_are_told_what_happens() {
@@ -303,7 +313,8 @@ fn listeners_are_told_what_happens() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = events.clone();
     let number = ssc.add_listener(move |event: &Event| seen.lock().unwrap().push(event.clone()));
-    ssc.add_listener(|_: &Event| panic!("a listener that panics harms nobody"));
+    // A listener that panics harms nobody, even where its panic does so once more when it is dropped.
+    ssc.add_listener(|_: &Event| panic_any(Bomb));
     let input = ssc.queue_stream(vec![vec![1], vec![2]]);
     input.foreach_rdd(|_, _| Ok(())).named("good");
     input.foreach_rdd(|_, _| Err("no".into())).named("bad");

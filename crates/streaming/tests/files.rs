@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::panic::panic_any;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -250,6 +251,15 @@ fn times_and_identities_decide() {
     assert_eq!(all(&seen), ["one", "two", "future"]);
 }
 
+/// What panics once more when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the bomb went off");
+    }
+}
+
 /// A filter of the program's own takes the place of the rule about dots; one that panics lets a file wait.
 #[test]
 fn filters_choose_files() {
@@ -260,7 +270,9 @@ fn filters_choose_files() {
     let is_ready = ready.clone();
     let options = FileOptions::new().filter(move |path| {
         let name = path.file_name().unwrap().to_str().unwrap();
-        assert!(name != "later" || *lock(&is_ready), "not ready");
+        if name == "later" && !*lock(&is_ready) {
+            panic_any(Bomb);
+        }
         name.starts_with('.') || name == "later"
     });
     let chosen = ssc.text_file_stream_with(dir.path(), options).unwrap().collect_batches();

@@ -162,6 +162,25 @@ fn a_burst_is_taken_in_parts_that_grow() {
     assert_eq!(ssc.status().pace.map(|pace| pace.target_ms), Some(100));
 }
 
+/// The status has the pace from the start on, and of each batch, though listeners are told of changes only.
+#[test]
+fn the_status_has_the_pace_of_the_newest_batch() {
+    let (ssc, clock) = manual(builder()).unwrap();
+    keyed(&ssc).register();
+    let heard = ear(&ssc);
+    ssc.start().unwrap();
+    let before = ssc.status().pace.unwrap();
+    assert_eq!((before.target_ms, before.time), (100, BatchTime::ZERO));
+    clock.advance_batches(400);
+    let status = ssc.status();
+    let newest = status.completed[0].info.time();
+    assert_eq!(status.pace.map(|pace| (pace.time, pace.overloaded)), Some((newest, false)));
+    assert!(status.health.keeps_up && status.completed_batches > 20);
+    ssc.stop(Stop::Now).unwrap();
+    let told = lock(&heard).iter().filter(|event| matches!(event, Event::PaceChanged(_))).count();
+    assert!(told < 5, "{told}");
+}
+
 /// A graceful stop takes all that waits, however much a batch may have.
 #[test]
 fn a_graceful_stop_takes_everything() {

@@ -8,10 +8,11 @@ mod common;
 
 use std::fmt::Debug;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 use common::{SECOND, ear, eventually, warnings};
+use waterclock_base::world::lock;
 use waterclock_base::{BatchTime, Record, Text};
 use waterclock_streaming::testing::{TestClock, get_or_create, manual};
 use waterclock_streaming::{Builder, Collected, DStream, ReceiverHandle, Stop, StreamingContext};
@@ -91,6 +92,41 @@ fn what_waits_on_disk_has_a_limit() {
     assert!(most.0 <= 50_008 && most.1 <= 60_000 + 12_500, "{most:?}");
     let all: Vec<u64> = seen.all().into_iter().flat_map(|(_, batch)| batch).collect();
     assert_eq!(all, (0..50_000).collect::<Vec<_>>());
+    ssc.stop(Stop::Now).unwrap();
+}
+
+/// While data is on disk and an input is held back the health says so; afterwards no more.
+#[test]
+fn what_is_short_is_told_while_it_is() {
+    let (ssc, clock) = manual(builder().memory_budget(100_000).received_on_disk(60_000)).unwrap();
+    let (stream, stored) = stored(&ssc, 50_000, |out, n| out.store(n as u64));
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    stream.named("numbers").foreach_rdd(move |rdd, _| {
+        // It ends when the test has let go.
+        let _ = lock(&wait).recv();
+        rdd.count()?;
+        Ok(())
+    });
+    ssc.start().unwrap();
+    let told = |text: &str| ssc.status().health.strains.iter().any(|strain| strain.contains(text));
+    eventually("nothing goes to disk", || told("data is on disk"));
+    // Time passes while the receiver waits.
+    eventually("the receiver is not held back", || {
+        clock.tick_without_waiting();
+        told("input numbers is held back")
+    });
+    drop(go);
+    eventually("not all is stored", || {
+        clock.advance_batches(1);
+        stored.load(Ordering::SeqCst) == 50_000
+    });
+    let held = ssc.status().inputs[0].held_back_micros;
+    assert!(held > 0);
+    clock.advance_batches(20);
+    let status = ssc.status();
+    assert!(status.health.strains.is_empty() && status.health.keeps_up, "{:?}", status.health);
+    assert_eq!((status.inputs[0].held_back_micros, status.inputs[0].waiting_records), (held, Some(0)));
     ssc.stop(Stop::Now).unwrap();
 }
 

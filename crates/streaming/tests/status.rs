@@ -5,12 +5,12 @@
 
 mod common;
 
-use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use common::{SECOND, ear};
-use waterclock_base::world::lock;
+use waterclock_base::world::{lock, spawn};
 use waterclock_base::{BatchOrigin, BatchTime, Event, Status};
 use waterclock_streaming::testing::{self, manual, manual_context};
 use waterclock_streaming::{Stop, StreamingContext};
@@ -149,7 +149,7 @@ fn a_batch_tells_what_each_input_gave() {
 fn a_slow_listener_loses_events_and_is_told_so() {
     let (ssc, clock) = manual_context("slow", SECOND).unwrap();
     let (release, released) = mpsc::channel::<()>();
-    let (released, lost) = (Mutex::new(released), std::sync::Arc::new(Mutex::new(0)));
+    let (released, lost) = (Mutex::new(released), Arc::new(Mutex::new(0)));
     let counted = lost.clone();
     ssc.add_listener(move |event: &Event| match event {
         Event::StreamingStarted { .. } => drop(lock(&released).recv()),
@@ -159,12 +159,14 @@ fn a_slow_listener_loses_events_and_is_told_so() {
     ssc.queue_stream(vec![vec![1]]).register();
     ssc.start().unwrap();
     for _ in 0..12_000 {
-        ssc.engine().tell(Event::Warning { text: String::new() });
+        ssc.engine().tell(Event::EventsDropped { events: 0 });
     }
     clock.advance_batches(3);
     let status = ssc.status();
     assert_eq!(status.completed_batches, 3);
     assert!(status.dropped_events >= 2_000, "{}", status.dropped_events);
+    let noted = status.notices.iter().filter(|notice| notice.text.contains("listeners are too slow"));
+    assert_eq!(noted.count(), 1);
     release.send(()).unwrap();
     // The gap is told in front of the next event that finds room.
     common::eventually("the gap is told", || {
@@ -289,6 +291,58 @@ fn lists_are_bounded_while_totals_go_on() {
     ssc.stop(Stop::Now).unwrap();
 }
 
+/// Whoever looks while batches come and go sees all of one moment: counts, lists and shares agree.
+#[test]
+fn counts_and_lists_are_of_one_moment() {
+    let builder = StreamingContext::builder("moment").batch_interval(SECOND).retained_batches(7);
+    let (ssc, clock) = manual(builder).unwrap();
+    let numbers = ssc.queue_stream((0..300).map(|n| vec![n; 1 + n % 3]));
+    numbers.count().show("how many");
+    numbers.foreach_rdd(
+        |_, time| {
+            if time.as_millis() % 10_000 == 0 { Err("each tenth fails".into()) } else { Ok(()) }
+        },
+    );
+    ssc.start().unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let looker = {
+        let (ssc, over) = (ssc.clone(), over.clone());
+        spawn("looker", move || {
+            let mut last = 0;
+            while !over.load(Ordering::SeqCst) {
+                let status = ssc.status();
+                of_one_moment(&status);
+                assert!(status.completed_batches >= last, "time goes back");
+                last = status.completed_batches;
+            }
+        })
+    };
+    clock.advance_batches(300);
+    over.store(true, Ordering::SeqCst);
+    looker.join().unwrap();
+    let status = ssc.status();
+    of_one_moment(&status);
+    assert_eq!((status.completed_batches, status.failed_batches), (300, 30));
+    ssc.stop(Stop::Now).unwrap();
+}
+
+fn of_one_moment(status: &Status) {
+    assert_eq!(
+        (status.waiting_batches, status.running_batches),
+        (status.waiting.len(), status.running.len())
+    );
+    assert_eq!(status.completed.len() as u64, status.completed_batches.min(7));
+    assert_eq!(status.total_delays.count(), status.completed_batches);
+    let newest = status.completed.first().map(|batch| &batch.info);
+    assert_eq!(newest, status.last_completed.as_ref());
+    let on_way = status.waiting.iter().chain(&status.running);
+    let on_way: u64 = on_way.map(|batch| batch.info.records()).sum();
+    assert_eq!(status.received_records, status.processed_records + status.skipped_records + on_way);
+    assert_eq!(status.received_records, status.inputs[0].records);
+    let memory = &status.memory;
+    assert_eq!(status.memory_used, memory.received + memory.shuffled + memory.cached + memory.state);
+}
+
 /// A stage that fails shows how often its tasks were tried, and why.
 #[test]
 fn a_failing_stage_is_named() {
@@ -361,9 +415,8 @@ fn batches_of_a_recovery_are_told_truthfully() {
     assert_eq!((recovery.redone, recovery.missed, recovery.starts), (1, 2, 2));
 }
 
-/// T-274: an input is called after its kind.
-/// T-275: what a simple operation does carries the operation's name and place.
-/// T-276: all of a composite operation carries one name and place.
+/// T-274: an input is called after its kind. T-275: what a simple operation does has that one's name and place.
+/// T-276: all of a composite operation has one name and place, that of its call.
 #[test]
 fn work_is_known_by_the_operation_that_it_is_for() {
     let (ssc, clock) = manual_context("scopes", SECOND).unwrap();
@@ -375,9 +428,14 @@ fn work_is_known_by_the_operation_that_it_is_for() {
     ssc.stop(Stop::Now).unwrap();
     let streams = &status.graph.streams;
     assert_eq!((&*streams[0].operator, &*status.inputs[0].name), ("queue_stream", "queue_stream-0"));
-    let composite: Vec<_> =
-        streams.iter().filter(|stream| stream.operator == "count_by_value_and_window").collect();
-    assert!(composite.len() > 1 && composite.iter().all(|stream| stream.site == composite[0].site));
+    let named: Vec<_> = streams.iter().map(|stream| &*stream.operator).collect();
+    assert_eq!(named[..2], ["queue_stream", "filter"]);
+    // However many streams there are inside, the program called one operation.
+    let composite = &streams[2..];
+    assert!(composite.len() > 1, "{named:?}");
+    for inner in composite {
+        assert_eq!((&*inner.operator, &inner.site), ("count_by_value_and_window", &composite[0].site));
+    }
     let here = file!();
     for batch in &status.completed {
         let stages: Vec<_> = batch.jobs.iter().flat_map(|job| &job.stages).map(|stage| &stage.info).collect();
@@ -391,6 +449,87 @@ fn work_is_known_by_the_operation_that_it_is_for() {
             assert!(known || operator == "register" || !site.file.ends_with(here), "{operator} at {site}");
         }
     }
+}
+
+/// T-276: each operation that is made of others is one, whichever streams it has inside.
+#[test]
+fn a_composite_operation_is_one() {
+    let (ssc, _clock) = manual_context("composites", SECOND).unwrap();
+    let numbers = ssc.queue_stream(vec![vec![1u64]]);
+    let pairs = numbers.map(|n| (n % 2, n));
+    let add = |a: u64, b: u64| a + b;
+    let (two, one) = (SECOND * 2, SECOND);
+    numbers.count_by_window(two, one).register();
+    numbers.reduce_by_window(add, two, one).register();
+    numbers.count().register();
+    numbers.count_by_value().register();
+    pairs.reduce_by_key_and_window(add, two, one).register();
+    pairs.group_by_key_and_window(two, one).register();
+    pairs.join(&pairs.map_values(|n| n + 1)).register();
+    ssc.start().unwrap();
+    let streams = ssc.status().graph.streams.clone();
+    ssc.stop(Stop::Now).unwrap();
+    let mut called = std::collections::BTreeMap::<_, Vec<_>>::new();
+    for stream in &streams {
+        called.entry(stream.site.clone()).or_default().push(&*stream.operator);
+    }
+    let mut operators = Vec::new();
+    for (site, inside) in called {
+        assert!(site.file.ends_with("status.rs"), "{site}");
+        operators.push(inside[0]);
+        assert!(inside.iter().all(|operator| *operator == inside[0]), "{inside:?} at {site}");
+    }
+    let expected = [
+        "queue_stream",
+        "map",
+        "count_by_window",
+        "reduce_by_window",
+        "count",
+        "count_by_value",
+        "reduce_by_key_and_window",
+        "group_by_key_and_window",
+        "join",
+        "map_values",
+    ];
+    assert_eq!(operators, expected);
+}
+
+/// T-273: what no stream asked for belongs to none, and to no batch, also while batches run.
+#[test]
+fn work_that_no_stream_asked_for_belongs_to_none() {
+    let (ssc, clock) = manual_context("outside", SECOND).unwrap();
+    let heard = ear(&ssc);
+    ssc.queue_stream(vec![vec![1], vec![2]]).register();
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    let sum = ssc.engine().parallelize(vec![1, 2, 3], 2).map(|n| n * 2).sum().unwrap();
+    clock.advance_batches(1);
+    let status = ssc.status();
+    ssc.stop(Stop::Now).unwrap();
+    assert_eq!(sum, 12);
+    let heard = lock(&heard);
+    let outside: Vec<_> = heard
+        .iter()
+        .filter_map(|event| match event {
+            Event::JobCompleted(job) if job.owner.is_none() => Some(job),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(outside.iter().map(|job| &*job.call).collect::<Vec<_>>(), ["sum"]);
+    assert!(outside[0].failure.is_none() && outside[0].site.file.ends_with("status.rs"));
+    let own: Vec<_> = heard
+        .iter()
+        .filter_map(|event| match event {
+            Event::StageCompleted(stage) if stage.job == outside[0].id => Some(&*stage.operator),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(own, ["sum"]);
+    // Neither the graph nor a batch has it, nor do the times of operators.
+    let mut of_batches = status.completed.iter().flat_map(|batch| &batch.jobs);
+    assert!(of_batches.all(|job| job.info.id != outside[0].id && &*job.info.call != "sum"));
+    let of_streams = |operator: &str| status.graph.streams.iter().any(|stream| stream.operator == operator);
+    assert!(!of_streams("map") && status.operators.iter().all(|of| &*of.operator != "map"));
 }
 
 /// T-277, T-278: actions inside of `transform` and `foreach_rdd` are jobs of the batch, and of the output that asked.

@@ -160,21 +160,8 @@ pub(super) fn bytes(n: u64) -> String {
 
 /// A batch time, and the date and time of day that it is in UTC.
 fn time(at: BatchTime) -> String {
-    let (ms, day_ms) = (at.as_millis(), 86_400_000);
-    let (day, rest) = (ms.div_euclid(day_ms), ms.rem_euclid(day_ms));
-    // Years are counted from March, so that the day that some of them have more is their last.
-    let days = day + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute) = (rest / 3_600_000, rest / 60_000 % 60);
-    let (second, milli) = (rest / 1000 % 60, rest % 1000);
-    format!("{ms} ms ({year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02}.{milli:03} UTC)")
+    let (date, time) = at.utc();
+    format!("{} ms ({date} {time} UTC)", at.as_millis())
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@
 mod access; // who may come in: pure
 mod assets; // the page itself
 mod connection; // connections, their limits and time-outs
-mod dates; // how REST writes times
 mod live; // what the page is told
 mod metrics; // for Prometheus
 mod page; // what a program says of it

@@ -3,12 +3,10 @@
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
-use waterclock_base::{BatchInfo, Spread, Status};
+use waterclock_base::{BatchInfo, InputStatus, Spread, Status};
 
 /// What is asked for by those who read OpenMetrics.
 const OPEN_METRICS: &str = "application/openmetrics-text";
@@ -53,9 +51,6 @@ fn open_metrics(status: Status) -> Result<String, fmt::Error> {
 #[derive(Debug)]
 struct Scrape(Status);
 
-/// A metric of which there may be several, told apart by one label.
-type Several<'s, V> = &'s [(String, V)];
-
 /// Writes metrics one after the other.
 struct Writer<'e>(DescriptorEncoder<'e>);
 
@@ -63,23 +58,6 @@ impl Writer<'_> {
     fn counter(&mut self, name: &str, help: &str, unit: Option<&Unit>, value: f64) -> fmt::Result {
         let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Counter)?;
         encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
-    }
-
-    fn counters(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        unit: Option<&Unit>,
-        values: Several<'_, f64>,
-    ) -> fmt::Result {
-        let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Counter)?;
-        for (of, value) in values {
-            let labels = [(label, of.as_str())];
-            let mut one = family(&mut encoder, &labels)?;
-            one.encode_counter::<NoLabelSet, _, f64>(value, None)?;
-        }
-        Ok(())
     }
 
     fn gauge(
@@ -92,19 +70,24 @@ impl Writer<'_> {
         self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?.encode_gauge(&value)
     }
 
-    fn gauges(
+    /// A counter or gauge of which there may be several, told apart by `label`.
+    fn several(
         &mut self,
+        kind: MetricType,
         name: &str,
         help: &str,
         label: &str,
         unit: Option<&Unit>,
-        values: Several<'_, f64>,
+        values: &[(String, f64)],
     ) -> fmt::Result {
-        let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        let mut encoder = self.0.encode_descriptor(name, help, unit, kind)?;
         for (of, value) in values {
             let labels = [(label, of.as_str())];
-            let mut one = family(&mut encoder, &labels)?;
-            one.encode_gauge(value)?;
+            let mut one = encoder.encode_family(&labels)?;
+            match kind {
+                MetricType::Counter => one.encode_counter::<NoLabelSet, _, f64>(value, None)?,
+                _ => one.encode_gauge(value)?,
+            }
         }
         Ok(())
     }
@@ -117,13 +100,6 @@ impl Writer<'_> {
             self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
         encoder.encode_histogram::<NoLabelSet>(spread.sum_micros as f64 / 1e6, spread.count(), &buckets, None)
     }
-}
-
-fn family<'a, S: EncodeLabelSet>(
-    encoder: &'a mut MetricEncoder<'_>,
-    labels: &'a S,
-) -> Result<MetricEncoder<'a>, fmt::Error> {
-    encoder.encode_family(labels)
 }
 
 impl Collector for Scrape {
@@ -139,20 +115,62 @@ impl Collector for Scrape {
             None,
             status.dropped_events as f64,
         )?;
-        to.gauge("memory_used", "Memory that data takes", Some(&Unit::Bytes), status.memory_used as f64)?;
-        to.gauge(
-            "memory_budget",
-            "Memory that data may take",
-            Some(&Unit::Bytes),
-            status.memory.budget as f64,
-        )?;
-        to.counter(
-            "spilled",
-            "Data moved to disk, as memory was short",
-            Some(&Unit::Bytes),
-            status.spilled_bytes as f64,
-        )
+        load(status, &mut to)
     }
+}
+
+/// How what comes in is held within its limits.
+fn load(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
+    let memory = &status.memory;
+    let bytes = Some(&Unit::Bytes);
+    let shares = [
+        ("received", memory.received),
+        ("shuffled", memory.shuffled),
+        ("cached", memory.cached),
+        ("state", memory.state),
+    ];
+    let shares = shares.map(|(share, bytes)| (share.to_owned(), bytes as f64));
+    to.several(MetricType::Gauge, "memory_used", "Memory that data takes", "share", bytes, &shares)?;
+    to.gauge("memory_budget", "Memory that data may take", bytes, memory.budget as f64)?;
+    to.gauge("memory_on_disk", "Data that is on disk, as memory is short", bytes, memory.on_disk as f64)?;
+    to.counter("spilled", "Data moved to disk, as memory was short", bytes, status.spilled_bytes as f64)?;
+    let held = |input: &InputStatus| (input.name.clone(), input.held_back_micros as f64 / 1e6);
+    let held: Vec<_> = status.inputs.iter().map(held).collect();
+    to.several(
+        MetricType::Counter,
+        "input_held_back",
+        "Time in which an input was held back: memory was short, or the latency target in danger",
+        "input",
+        Some(&Unit::Seconds),
+        &held,
+    )?;
+    let waiting = |input: &InputStatus| Some((input.name.clone(), input.waiting_records? as f64));
+    let waiting: Vec<_> = status.inputs.iter().filter_map(waiting).collect();
+    to.several(
+        MetricType::Gauge,
+        "input_waiting_records",
+        "Records of an input that wait for a batch, where that is known",
+        "input",
+        None,
+        &waiting,
+    )?;
+    let Some(pace) = &status.pace else { return Ok(()) };
+    let seconds = |millis: u64| millis as f64 / 1e3;
+    to.gauge("latency_target", "What records may take", Some(&Unit::Seconds), seconds(pace.target_ms))?;
+    to.gauge("batch_span", "What a batch covers", Some(&Unit::Seconds), seconds(pace.span_ms))?;
+    to.gauge("batch_most_records", "Records that a batch takes at most", None, pace.most_records as f64)?;
+    to.gauge(
+        "batch_left_records",
+        "Records that the newest batch left to later ones",
+        None,
+        pace.left_records as f64,
+    )?;
+    to.gauge(
+        "overloaded",
+        "1 where the latency target can't be met, 0 where it can",
+        None,
+        i64::from(pace.overloaded),
+    )
 }
 
 fn batches(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
@@ -235,7 +253,14 @@ fn records(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
     to.counter("records_dropped", "Records dropped by a rule", None, status.dropped_records as f64)?;
     let inputs: Vec<_> =
         status.inputs.iter().map(|input| (input.name.clone(), input.records as f64)).collect();
-    to.counters("input_records", "Records that batches took from an input", "input", None, &inputs)
+    to.several(
+        MetricType::Counter,
+        "input_records",
+        "Records that batches took from an input",
+        "input",
+        None,
+        &inputs,
+    )
 }
 
 /// Receivers, operators, state, checkpoints. Labels that are the same would be an error: numbers make them differ.
@@ -244,12 +269,20 @@ fn parts(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
         (receiver.name.clone(), f64::from(u8::from(receiver.active)))
     };
     let receivers: Vec<_> = status.receivers.iter().map(active).collect();
-    to.gauges("receiver_active", "1 where a receiver runs, 0 where not", "receiver", None, &receivers)?;
+    to.several(
+        MetricType::Gauge,
+        "receiver_active",
+        "1 where a receiver runs, 0 where not",
+        "receiver",
+        None,
+        &receivers,
+    )?;
     let time = |of: &waterclock_base::OperatorStatus| {
         (format!("{} at {}", of.operator, of.site), of.micros as f64 / 1e6)
     };
     let operators: Vec<_> = status.operators.iter().map(time).collect();
-    to.counters(
+    to.several(
+        MetricType::Counter,
         "operator_time",
         "Time of an operator in all tasks",
         "operator",
@@ -263,8 +296,16 @@ fn parts(status: &Status, to: &mut Writer<'_>) -> fmt::Result {
             .map(|state| (format!("{} ({})", state.name, state.stream), of(state) as f64))
             .collect()
     };
-    to.gauges("state_keys", "Keys of a state", "state", None, &of_state(|state| state.keys))?;
-    to.gauges(
+    to.several(
+        MetricType::Gauge,
+        "state_keys",
+        "Keys of a state",
+        "state",
+        None,
+        &of_state(|state| state.keys),
+    )?;
+    to.several(
+        MetricType::Gauge,
         "state_size",
         "Memory of a state",
         "state",

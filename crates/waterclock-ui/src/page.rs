@@ -119,7 +119,8 @@ impl Page {
         Page::with(Asked { secret: Secret::Word(secret.into()), ..self.0.asked.clone() })
     }
 
-    /// Encrypts by the certificate chain and the private key in these files, both PEM.
+    /// Encrypts by the certificate chain and the private key in these files, both PEM; the context is refused where
+    /// they can't be read or used, or don't belong together.
     #[cfg(feature = "tls")]
     #[must_use = "the answer is the encrypted page"]
     pub fn tls(&self, certificates: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {

@@ -1,9 +1,7 @@
 //! Spark's streaming paths: their answers, field by field.
 
 use serde::Serialize;
-use waterclock_base::{BatchStatus, InputStatus, OutputInfo, Status};
-
-use crate::dates::date;
+use waterclock_base::{BatchStatus, BatchTime, InputStatus, OutputInfo, PaceInfo, Status};
 
 /// `/api/v1/applications`.
 #[derive(Serialize)]
@@ -92,8 +90,64 @@ pub(crate) struct Operation {
     job_ids: Vec<u64>,
 }
 
+/// A time as Spark writes it.
+fn date(at: BatchTime) -> String {
+    let (date, time) = at.utc();
+    format!("{date}T{time}GMT")
+}
+
+/// `/load`, which Spark does not have: whether it keeps up, and how what comes in is held within its limits.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Load {
+    keeps_up: bool,
+    why: Option<String>,
+    slowest_stage: Option<String>,
+    strains: Vec<String>,
+    pace: Option<Pace>,
+    memory: Memory,
+    inputs: Vec<InputLoad>,
+}
+
+/// Durations are in milliseconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pace {
+    target: u64,
+    batch_span: u64,
+    most_records: u64,
+    left_records: u64,
+    overloaded: bool,
+}
+
+/// Bytes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Memory {
+    budget: u64,
+    used: u64,
+    received: u64,
+    shuffled: u64,
+    cached: u64,
+    state: u64,
+    on_disk: u64,
+    total_spilled: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InputLoad {
+    stream_id: usize,
+    stream_name: String,
+    waiting_records: Option<u64>,
+    /// Milliseconds.
+    total_held_back: u64,
+    /// From 0 to 1.
+    held_back_share: f64,
+}
+
 fn date_of(micros: i64) -> String {
-    date(micros.div_euclid(1000))
+    date(BatchTime::from_millis(micros.div_euclid(1000)))
 }
 
 /// How many processes have run the program, with this one: what Spark calls an attempt.
@@ -138,6 +192,42 @@ pub(crate) fn statistics(status: &Status) -> Statistics {
         avg_scheduling_delay: mean_of(|batch| batch.info.scheduling_delay_micros()),
         avg_processing_time: mean_of(|batch| batch.info.processing_delay_micros()),
         avg_total_delay: mean_of(|batch| batch.info.total_delay_micros()),
+    }
+}
+
+pub(crate) fn load(status: &Status) -> Load {
+    let (health, memory) = (&status.health, &status.memory);
+    let pace = |pace: &PaceInfo| Pace {
+        target: pace.target_ms,
+        batch_span: pace.span_ms,
+        most_records: pace.most_records,
+        left_records: pace.left_records,
+        overloaded: pace.overloaded,
+    };
+    let input = |input: &InputStatus| InputLoad {
+        stream_id: input.stream.0,
+        stream_name: input.name.clone(),
+        waiting_records: input.waiting_records,
+        total_held_back: input.held_back_micros / 1000,
+        held_back_share: input.held_back,
+    };
+    Load {
+        keeps_up: health.keeps_up,
+        why: (!health.keeps_up).then(|| health.why.clone()),
+        slowest_stage: health.slowest_stage.clone(),
+        strains: health.strains.clone(),
+        pace: status.pace.as_ref().map(pace),
+        memory: Memory {
+            budget: memory.budget,
+            used: status.memory_used,
+            received: memory.received,
+            shuffled: memory.shuffled,
+            cached: memory.cached,
+            state: memory.state,
+            on_disk: memory.on_disk,
+            total_spilled: status.spilled_bytes,
+        },
+        inputs: status.inputs.iter().map(input).collect(),
     }
 }
 
@@ -198,7 +288,7 @@ pub(crate) fn batch(known: &BatchStatus, status: &'static str) -> Batch {
     let millis = |micros: Option<i64>| micros.map(|micros| micros / 1000);
     Batch {
         batch_id: known.info.time().as_millis(),
-        batch_time: date(known.info.time().as_millis()),
+        batch_time: date(known.info.time()),
         status,
         batch_duration: covered_ms(known),
         input_size: known.info.records(),
@@ -239,5 +329,20 @@ fn operation(known: &BatchStatus, output: &OutputInfo, status: &Status) -> Opera
         duration: micros.map(|micros| micros / 1000),
         failure_reason: output.failure.clone(),
         job_ids: known.jobs_of(output.id).map(|job| job.info.id.0).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_spark_does() {
+        let date = |ms| date(BatchTime::from_millis(ms));
+        assert_eq!(date(0), "1970-01-01T00:00:00.000GMT");
+        assert_eq!(date(951_782_400_001), "2000-02-29T00:00:00.001GMT");
+        assert_eq!(date(1_793_404_799_999), "2026-10-30T23:59:59.999GMT");
+        assert_eq!(date(-1), "1969-12-31T23:59:59.999GMT");
+        assert!(date(i64::MAX).ends_with("GMT"));
     }
 }

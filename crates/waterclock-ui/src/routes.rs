@@ -62,6 +62,7 @@ pub(crate) fn router(site: Site) -> Router {
         .route("/batches/{batch}", get(batch))
         .route("/batches/{batch}/operations", get(operations))
         .route("/batches/{batch}/operations/{operation}", get(operation))
+        .route("/load", get(load))
         .route("/results", get(results))
         .route("/results/{place}", get(shown));
     Router::new()
@@ -235,6 +236,10 @@ async fn operation(State(site): State<Site>, parts: Parts) -> Response {
         let known = find_batch(status, number)?.0;
         rest::operations(known, status).into_iter().find(|of| Some(of.output_op_id) == wanted)
     })
+}
+
+async fn load(State(site): State<Site>, parts: Parts) -> Response {
+    answer(&site, &parts, "", |status, _| Some(rest::load(status)))
 }
 
 async fn results(State(site): State<Site>, parts: Parts) -> Response {

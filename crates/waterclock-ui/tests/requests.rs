@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
 use speaking::{ask, get, json, raw, shown, status_of, word_count};
 use waterclock_base::world::Rng;
 use waterclock_streaming::testing::manual;
@@ -70,6 +71,39 @@ fn rest_says_what_happened() {
     assert_eq!(operations[1]["failureReason"], failed["firstFailureReason"]);
     assert_eq!(failed["batchTime"], "1970-01-01T00:00:03.000GMT");
     assert!(!operations[0]["jobIds"].as_array().unwrap().is_empty());
+    ssc.stop(Stop::Now).unwrap();
+}
+
+#[test]
+fn the_load_is_told() {
+    let (ssc, _clock, page) = word_count(2, Page::new());
+    let load = json(&page, &format!("{STREAMING}/load"));
+    assert_eq!((&load["keepsUp"], &load["why"], &load["pace"]), (&true.into(), &Value::Null, &Value::Null));
+    assert_eq!(load["strains"], serde_json::json!([]));
+    let memory = |name: &str| load["memory"][name].as_u64().unwrap();
+    let shares = ["received", "shuffled", "cached", "state"].map(memory);
+    assert_eq!((memory("used"), memory("onDisk")), (shares.iter().sum(), 0));
+    assert!(memory("budget") > memory("used"));
+    assert_eq!(load["inputs"][0]["heldBackShare"], 0.0);
+    ssc.stop(Stop::Now).unwrap();
+    let page = Page::new();
+    let (ssc, clock) =
+        manual(StreamingContext::builder("words").latency(Duration::from_millis(100)).watch(page.clone()))
+            .unwrap();
+    ssc.generator_stream(1000, |n| n).unwrap().register();
+    ssc.start().unwrap();
+    clock.advance_batches(100);
+    let pace = &json(&page, &format!("{STREAMING}/load"))["pace"];
+    assert_eq!(
+        (&pace["target"], &pace["batchSpan"], &pace["overloaded"]),
+        (&100.into(), &50.into(), &false.into())
+    );
+    let metrics = get(&page, "/metrics");
+    for line in
+        ["latency_target_seconds 0.1", "batch_span_seconds 0.05", "overloaded 0", "batch_left_records 0.0"]
+    {
+        assert!(metrics.contains(&format!("\nwaterclock_{line}\n")), "{line}: {metrics}");
+    }
     ssc.stop(Stop::Now).unwrap();
 }
 
@@ -290,11 +324,11 @@ fn an_open_address_needs_a_secret_and_then_asks_for_it() {
     ssc.stop(Stop::Now).unwrap();
 }
 
-/// The page is there while the context is: from `build`, by its own port, to the end.
+/// T-137: the page, with its metrics, is there while the context is: from `build`, by its own port, to the end.
 #[test]
 fn the_page_ends_with_its_context() {
     let (ssc, _clock, page) = word_count(1, Page::new());
-    assert_eq!(status_of(&page, "/"), 200);
+    assert_eq!((status_of(&page, "/"), status_of(&page, "/metrics")), (200, 200));
     // It shows one context.
     assert!(StreamingContext::builder("second").watch(page.clone()).build().is_err());
     ssc.stop(Stop::Now).unwrap();
@@ -348,6 +382,9 @@ fn metrics_are_what_prometheus_reads() {
     assert_eq!(value("waterclock_keeps_up"), Some(1.0));
     assert_eq!(value("waterclock_batch_processing_time_seconds_count"), Some(3.0));
     assert_eq!(value("waterclock_batch_processing_time_seconds_bucket{le=\"+Inf\"}"), Some(3.0));
+    assert_eq!(value("waterclock_memory_used_bytes{share=\"received\"}"), Some(0.0));
+    assert_eq!(value("waterclock_memory_on_disk_bytes"), Some(0.0));
+    assert_eq!(value("waterclock_latency_target_seconds"), None);
     let hostile = "waterclock_input_records_total{input=\"a \\\"quoted\\\" \\\\ name\\nover two lines\"}";
     assert_eq!(value(hostile), Some(9.0), "{samples:?}");
     ssc.stop(Stop::Now).unwrap();

@@ -30,7 +30,8 @@
 //! - [`Error`] tells what was wrong, where, and what to do.
 //!
 //! With the feature `postgres`, `waterclock::postgres` writes batches into PostgreSQL; with the feature `ui`,
-//! `waterclock::ui` shows a running context on a live page, with its results.
+//! `waterclock::ui` shows a running context on a live page, with its results; with the feature `progress`,
+//! `waterclock::progress` says in a line of the terminal how it is doing.
 //!
 //! This crate has no code of its own: it gathers what a program needs.
 
@@ -38,6 +39,8 @@ pub use waterclock_base::*;
 pub use waterclock_engine::*;
 #[cfg(feature = "postgres")]
 pub use waterclock_postgres as postgres;
+#[cfg(feature = "progress")]
+pub use waterclock_progress as progress;
 pub use waterclock_streaming::*;
 #[cfg(feature = "ui")]
 pub use waterclock_ui as ui;

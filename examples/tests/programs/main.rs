@@ -11,5 +11,6 @@ mod clean_stop;
 mod hashtags;
 mod recoverable_word_count;
 mod running; // a started program
+mod said;
 mod simulated_orders;
 mod word_count;

@@ -93,7 +93,7 @@ impl Drop for Program {
 }
 
 /// Where cargo puts the example of this name, beside the directory of this test.
-fn path_of(name: &str) -> PathBuf {
+pub(crate) fn path_of(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().join("examples").join(name)
 }

@@ -1,5 +1,5 @@
 //! Ten times more than can be processed, for a while: whether anything is lost, what memory it takes, and how soon
-//! the latency target is met again.
+//! the latency target is met again. Sleeps are those of the world outside, which sends in real time.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use waterclock::prelude::*;
 use waterclock::world::lock;
 
 use crate::Options;
-use crate::measure::memory;
+use crate::measure::{memory, nanos_since, stamped_lines};
 
 /// Bytes that all data of the job may take.
 const BUDGET: u64 = 64 << 20;
@@ -123,15 +123,11 @@ impl Job {
     fn send(&mut self, rate: f64, seconds: u64) -> std::io::Result<()> {
         let end = self.now() + seconds * SECOND;
         let gap = (TOGETHER as f64 * 1e9 / rate) as u64;
-        let (mut due, mut text) = (self.now(), Vec::new());
+        let (mut due, mut text) = (self.now(), String::new());
         while self.now() < end {
             std::thread::sleep(Duration::from_nanos(due.saturating_sub(self.now())));
-            text.clear();
-            let now = self.now();
-            for _ in 0..TOGETHER {
-                writeln!(text, "{now:019} imkek ltdi bdkarsc ajrxww alinm ajhgx brvawaj b")?;
-            }
-            self.socket.write_all(&text)?;
+            stamped_lines(&mut text, self.now(), TOGETHER);
+            self.socket.write_all(text.as_bytes())?;
             self.sent += TOGETHER;
             // A sleep may be late by a little, which is made up for; a full socket may not.
             due = (due + gap).max(self.now().saturating_sub(5_000_000));
@@ -160,12 +156,12 @@ struct Watch {
 
 impl Watch {
     fn start(ssc: &StreamingContext) -> Self {
-        let (over, ssc) = (Arc::new(AtomicBool::new(false)), ssc.clone());
+        let (over, memory) = (Arc::new(AtomicBool::new(false)), ssc.engine().memory().clone());
         let seen = over.clone();
         let thread = std::thread::spawn(move || {
             let mut most = 0;
             while !seen.load(Ordering::Relaxed) {
-                most = most.max(ssc.status().memory_used);
+                most = most.max(memory.used());
                 std::thread::sleep(Duration::from_millis(1));
             }
             most
@@ -201,8 +197,4 @@ fn p99(done: &[Done], from: u64, to: u64) -> Option<f64> {
 fn work(line: &str) {
     let hash = |sum: u64, n: u64| sum.rotate_left(5) ^ n;
     std::hint::black_box((0..10_000).fold(line.len() as u64, |sum, n| std::hint::black_box(hash(sum, n))));
-}
-
-fn nanos_since(origin: Instant) -> u64 {
-    origin.elapsed().as_nanos() as u64
 }

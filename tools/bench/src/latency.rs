@@ -2,7 +2,8 @@
 //!
 //! The sender is that of the bare batcher (`latency` in peers/rust): lines of 64 bytes that begin with the time at
 //! which they were sent, in small bursts at irregular distances so that they don't lock to the ticks. The time is
-//! a word like any other, so the counts that reach the output tell when their lines were sent.
+//! a word like any other, so the counts that reach the output tell when their lines were sent. It sleeps between
+//! bursts: it plays the world outside, which goes on in real time.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -16,7 +17,7 @@ use waterclock::world::{Rng, lock};
 use waterclock::{BatchInfo, Event};
 
 use crate::Options;
-use crate::measure::{cpu_seconds, percentile, wake_on_time};
+use crate::measure::{cpu_seconds, nanos_since, percentile, stamped_lines, wake_on_time};
 
 /// How long lines that were sent may stay out before they count as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -106,22 +107,14 @@ fn send(
     let burst = (rate / 5000).max(1);
     let gap = 1_000_000_000 * burst / rate;
     let mut rng = Rng::new(1);
-    let (mut sent, mut due, mut text) = (0, nanos_since(origin), Vec::new());
+    let (mut sent, mut due, mut text) = (0, nanos_since(origin), String::new());
     let end = due + time.as_nanos() as u64;
     while due < end {
         due += gap / 2 + rng.below(gap);
         std::thread::sleep(Duration::from_nanos(due.saturating_sub(nanos_since(origin))));
-        text.clear();
-        let now = nanos_since(origin);
-        for _ in 0..burst {
-            writeln!(text, "{now:019} imkek ltdi bdkarsc ajrxww alinm ajhgx brvawaj b")?;
-        }
-        socket.write_all(&text)?;
+        stamped_lines(&mut text, nanos_since(origin), burst);
+        socket.write_all(text.as_bytes())?;
         sent += burst;
     }
     Ok((sent, socket))
-}
-
-fn nanos_since(origin: Instant) -> u64 {
-    origin.elapsed().as_nanos() as u64
 }

@@ -19,6 +19,9 @@ mod kafka; // from a topic, beside a bare loop of the client
 mod latency; // from a socket to the output
 mod measure; // seconds of the wall and of the processor, memory
 mod soak; // memory over many batches
+mod steady; // the stateful job with something and without it, in turns
+mod visitor; // somebody who has the page open
+mod watched; // what the page and events cost
 
 use std::process::ExitCode;
 
@@ -30,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const HELP: &str = "\
 waterclock-bench JOB [--input DIR] [--threads N] [--batches N] [--form FORM] [--pattern WORD] [--keys N]
-                     [--hostile DIR] [--interval-ms N] [--seconds N] [--rate N]
+                     [--hostile DIR] [--interval-ms N] [--seconds N] [--turns N] [--rate N]
 
 JOB  grep         lines that hold the pattern, counted
      wordcount    words of a batch, counted
@@ -40,8 +43,10 @@ JOB  grep         lines that hold the pattern, counted
      records-hand the same by a hand-written loop
      idle         batches without input through the word count graph: cost of a batch
      keyed        running counts: a batch of 1,000 keys among --keys N
-     checkpoint   stateful with a checkpoint and without, in turns, in batches of --interval-ms (100) for --seconds
-                  (10): MB/s of batches one after the other, and the delays of batches at half that speed
+     checkpoint   stateful with a checkpoint and without, --turns (2) times in turn, in batches of --interval-ms (100)
+                  for --seconds (10): MB/s of batches one after the other, and the delays of batches at half that speed
+     page         the same with the page, somebody who looks at it and ten shown streams, and without
+     events       the events of --batches (500) told again with a listener: time for each
      restart      state of --keys N, killed and started again: how long until the first batch is over
      hostile      wordcount over the text of --input and that of --hostile in turn: time a byte. Writes the
                   hostile text (200 MB) if there is no such folder
@@ -51,7 +56,7 @@ JOB  grep         lines that hold the pattern, counted
                   --interval-ms (1): the delay of each line from its sender to the output
      burst        lines from a socket under a latency target of --interval-ms (100): ten times what can be processed
                   for --seconds (10), between ten seconds of half of it: losses, memory, and how soon the target is met
-     soak         100,000 batches of wordcount, windows and state: memory
+     soak         100,000 batches of wordcount, windows and state, with the page and somebody who looks at it: memory
 
 FORM of wordcount, windowed and stateful:
      words        `words()` (default)
@@ -75,6 +80,7 @@ pub(crate) struct Options {
     hostile: String,
     interval_ms: u64,
     seconds: u64,
+    turns: usize,
     rate: u64,
 }
 
@@ -114,6 +120,8 @@ fn run() -> Result<Value, String> {
         "latency" => return latency::run(&options).map_err(|error| format!("{error:?}")),
         #[cfg(feature = "kafka")]
         "kafka" => return kafka::run(&options).map_err(|error| error.to_string()),
+        "page" => return watched::page(&options).map_err(|error| format!("{error:?}")),
+        "events" => return watched::events(&options).map_err(|error| format!("{error:?}")),
         "burst" => return burst::run(&options).map_err(|error| format!("{error:?}")),
         "soak" => return soak::run(&options).map_err(|error| format!("{error:?}")),
         other => return Err(format!("there is no job {other:?}")),
@@ -134,9 +142,10 @@ fn options() -> Result<Options, String> {
         hostile: String::new(),
         interval_ms: 1,
         seconds: 10,
+        turns: 2,
         rate: 10_000,
     };
-    if matches!(options.job.as_str(), "checkpoint" | "burst") {
+    if matches!(options.job.as_str(), "checkpoint" | "page" | "burst") {
         options.interval_ms = 100;
     }
     while let Some(name) = args.next() {
@@ -152,6 +161,7 @@ fn options() -> Result<Options, String> {
             "--hostile" => options.hostile = value,
             "--interval-ms" => options.interval_ms = number()? as u64,
             "--seconds" => options.seconds = number()? as u64,
+            "--turns" => options.turns = number()?,
             "--rate" => options.rate = number()? as u64,
             _ => return Err(format!("there is no option {name:?}")),
         }

@@ -65,6 +65,18 @@ pub(crate) fn percentile(sorted: &[i64], share: f64) -> Option<i64> {
     sorted.get((last as f64 * share) as usize).copied()
 }
 
+/// Nanoseconds since then.
+pub(crate) fn nanos_since(origin: Instant) -> u64 {
+    origin.elapsed().as_nanos() as u64
+}
+
+/// Makes a text of so many lines of 64 bytes that begin with the time at which they are sent.
+pub(crate) fn stamped_lines(text: &mut String, now: u64, lines: u64) {
+    text.clear();
+    let line = format!("{now:019} imkek ltdi bdkarsc ajrxww alinm ajhgx brvawaj b\n");
+    (0..lines).for_each(|_| text.push_str(&line));
+}
+
 /// Processor time of all threads of the process.
 #[expect(unsafe_code, reason = "the standard library does not tell processor time")]
 pub(crate) fn cpu_seconds() -> f64 {

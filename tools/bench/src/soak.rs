@@ -1,4 +1,4 @@
-//! Many batches: memory must not grow with their number.
+//! Many batches, with the page open: memory must not grow with their number.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +7,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use waterclock::prelude::*;
 use waterclock::testing::manual;
+use waterclock::ui::Page;
 use waterclock::{State, StateSpec};
 
 use crate::Options;
 use crate::measure::{cpu_seconds, memory};
+use crate::visitor::Visitor;
 
 const BATCH: Duration = Duration::from_secs(1);
 const WINDOW: Duration = Duration::from_secs(30);
@@ -20,10 +22,12 @@ const LINES: u64 = 100;
 /// Word count, windows of both kinds and state with a time-out, over words of which some come only once: all
 /// that is kept is kept for half a minute of virtual time, so memory is level after the first 30 batches.
 pub(crate) fn run(options: &Options) -> Result<Value, BoxError> {
-    let (ssc, clock) =
-        manual(StreamingContext::builder("soak").batch_interval(BATCH).threads(options.threads))?;
+    let page = Page::new().at("127.0.0.1:0");
+    let builder = StreamingContext::builder("soak").batch_interval(BATCH).threads(options.threads);
+    let (ssc, clock) = manual(builder.watch(page.clone()))?;
     let ones = ssc.generator_stream(LINES, line)?.words().map(|word| (word, 1u64));
     let counts = ones.reduce_by_key(|a, b| a + b);
+    counts.show("counts");
     let totals = StateSpec::function(|_, _: &Text, count: Option<u64>, total: &mut State<'_, u64>| {
         let sum = total.get().copied().unwrap_or(0) + count?;
         total.update(sum);
@@ -46,6 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<Value, BoxError> {
     let step = (options.batches.unwrap_or(100_000) / 100).max(1) as u32;
     let cpu = cpu_seconds();
     ssc.start()?;
+    let visitor = Visitor::of(&page)?;
     let mut resident = Vec::new();
     for _ in 0..100 {
         clock.advance_batches(step - 1);
@@ -58,12 +63,14 @@ pub(crate) fn run(options: &Options) -> Result<Value, BoxError> {
     let (cpu, status) = (cpu_seconds() - cpu, ssc.status());
     ssc.stop(Stop::Now)?;
     ssc.await_termination()?;
+    let told = visitor.told()?;
     Ok(json!({
         "system": "waterclock",
         "job": "soak",
         "batches": status.completed_batches,
         "cpu_seconds": cpu,
         "rows_of_last_batch": rows.load(Ordering::Relaxed),
+        "mb_told_to_the_visitor": told as f64 / 1e6,
         "mb_at_10_percent": before(10),
         "mb_at_50_percent": before(50),
         "mb_at_end": before(100),

@@ -5,6 +5,15 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
+/// Installs `packages` unless this command, which can't do so without them, ends well.
+pub(crate) fn need(packages: &[&str], program: &str, args: &[&str], why: &str) -> Result<(), String> {
+    let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if status.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    packages.iter().try_for_each(|package| install(package, why))
+}
+
 /// Installs a package by the system's own package manager, whose lists may have to be fetched first.
 pub(crate) fn install(package: &str, why: &str) -> Result<(), String> {
     eprintln!("{why}; apt-get installs the package `{package}`");

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::ci::commands::{cargo, cargo_with};
-use crate::packages::install;
+use crate::packages::need;
 use crate::workspace;
 
 /// Pictures of the page go here.
@@ -29,10 +29,9 @@ const TESTS: &[&str] = &[
     "browser",
 ];
 
-/// The part of the outer ring: the tests, those of encryption too; then the first example, whose page changes and
-/// whose metrics are read by Prometheus's own tool.
+/// The part of the outer ring: the tests; then the first example, whose page changes and whose metrics are read by
+/// Prometheus's own tool.
 pub(crate) fn check() -> Result<(), String> {
-    cargo(&["test", "--quiet", "-p", "waterclock-ui", "--features", "tls", "--test", "encrypted"])?;
     cargo(&[TESTS, &["--features", "browser-tests"]].concat())?;
     let program = Program::start()?;
     let scratch = workspace::target().join("ci-page");
@@ -56,11 +55,7 @@ fn pictures(program: &Program, directory: &Path) -> Result<(), String> {
 
 /// Whether `promtool`, which belongs to Prometheus, has nothing against these metrics.
 fn understood(metrics: &str) -> Result<(), String> {
-    let asked =
-        Command::new("promtool").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !asked.is_ok_and(|status| status.success()) {
-        install("prometheus", "page: `promtool` is not there")?;
-    }
+    need(&["prometheus"], "promtool", &["--version"], "page: `promtool` is not there")?;
     let mut tool = Command::new("promtool");
     let tool = tool.args(["check", "metrics"]).stdin(Stdio::piped());
     let mut tool = tool.spawn().map_err(|e| format!("`promtool` can't be started: {e}"))?;

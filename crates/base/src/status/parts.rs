@@ -20,6 +20,12 @@ pub struct InputStatus {
     pub records_per_second: f64,
     /// What the newest batch read of it, for people.
     pub description: String,
+    /// Records that wait for a batch, where that is known.
+    pub waiting_records: Option<u64>,
+    /// Microseconds in which it was held back: memory was short, or a latency target can't be met.
+    pub held_back_micros: u64,
+    /// The share of the last few seconds in which it was held back, from 0 to 1.
+    pub held_back: f64,
 }
 
 /// How long an operator was at work.

@@ -8,6 +8,7 @@ use waterclock_base::JobId;
 use waterclock_base::world::{JoinHandle, lock, spawn};
 
 use crate::executor::{Executor, Submission};
+use crate::task::panic_message;
 
 #[derive(Default)]
 struct Queue {
@@ -57,8 +58,8 @@ fn work(shared: &Shared) {
         drop(queue);
         // The task itself catches. A result that nobody wants any more is dropped here, and that is the
         // program's code, too.
-        if catch_unwind(AssertUnwindSafe(|| submission.run())).is_err() {
-            tracing::error!("a record panicked while it was dropped");
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| submission.run())) {
+            tracing::error!(panic = panic_message(panic), "a record panicked while it was dropped");
         }
     }
 }

@@ -55,7 +55,6 @@ impl StateAccount {
                 memory.share(),
                 node.label(),
             );
-            tracing::warn!("{text}");
             self.graph.bus.post(Event::Warning { text });
         }
         looked.over = over;

@@ -45,6 +45,7 @@ impl Pacer {
         let (graph, told, most) = (graph.clone(), Mutex::default(), pace.most());
         let pacer = Pacer { graph, zero, step, sources, boundaries, pace: Mutex::new(pace), told };
         pacer.hold_back(most);
+        pacer.graph.bus.progress().pace(lock(&pacer.pace).info());
         Some(Arc::new(pacer))
     }
 
@@ -121,8 +122,9 @@ impl Pacer {
         self.tell(info);
     }
 
-    /// Tells listeners what changed, as far as it matters to them.
+    /// Notes what was decided, and tells listeners what changed, as far as it matters to them.
     fn tell(&self, info: PaceInfo) {
+        self.graph.bus.progress().pace(info.clone());
         let mut told = lock(&self.told);
         let changed = told.target_ms == 0
             || told.overloaded != info.overloaded

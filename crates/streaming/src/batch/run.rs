@@ -308,7 +308,7 @@ impl Runner {
             self.graph.sources().iter().for_each(|source| source.batch_completed(&info));
         }
         for error in batch.errors {
-            tracing::error!(batch = %t, error = ?error, "a batch failed");
+            tracing::error!(batch = t.as_millis(), "{}", error.full_text());
             self.waiters.failed(error);
         }
         info.phases.cleaning = self.since(committed);
@@ -449,7 +449,6 @@ impl Runner {
                      and was left as it is; the program or what it reads has changed, or a closure does not do the \
                      same every time (`check_determinism` finds it)"
                 );
-                tracing::error!("{text}");
                 self.graph.bus.post(Event::Warning { text });
             }
             Ok(_) => {}

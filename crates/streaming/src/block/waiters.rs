@@ -1,6 +1,6 @@
 //! Waiting for a change on the clock seam: a condition variable that a manual clock can advance.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use waterclock_base::world::{Clock, Signal, lock};
@@ -59,11 +59,30 @@ pub(crate) struct Stopwatch {
     times: Mutex<Times>,
 }
 
+/// Microseconds after which a wait counts little for what was lately.
+const LATELY: f64 = 3e6;
+
 #[derive(Default)]
 struct Times {
     waiting: u32,
-    since: i64,
+    /// When this was last brought up to date.
+    at: i64,
     total: i64,
+    /// The share of the time in which somebody waited; the longer ago, the less it counts.
+    lately: f64,
+}
+
+impl Times {
+    /// Brings it up to `now`.
+    fn pass(&mut self, now: i64) {
+        let passed = (now - self.at).max(0);
+        self.at = now;
+        self.lately *= (-(passed as f64) / LATELY).exp();
+        if self.waiting > 0 {
+            self.total += passed;
+            self.lately += 1.0 - (-(passed as f64) / LATELY).exp();
+        }
+    }
 }
 
 impl Stopwatch {
@@ -74,27 +93,26 @@ impl Stopwatch {
 
     /// Runs `wait` and counts the time; threads that wait at the same time count once.
     pub(crate) fn time<R>(&self, wait: impl FnOnce() -> R) -> R {
-        {
-            let mut times = lock(&self.times);
-            if times.waiting == 0 {
-                times.since = self.clock.now_micros();
-            }
-            times.waiting += 1;
-        }
+        self.up_to_now().waiting += 1;
         let answer = wait();
-        let mut times = lock(&self.times);
-        times.waiting -= 1;
-        if times.waiting == 0 {
-            times.total += self.clock.now_micros() - times.since;
-        }
+        self.up_to_now().waiting -= 1;
         answer
     }
 
     /// Microseconds so far.
     pub(crate) fn micros(&self) -> u64 {
-        let times = lock(&self.times);
-        let running = if times.waiting > 0 { self.clock.now_micros() - times.since } else { 0 };
-        u64::try_from(times.total + running).unwrap_or(0)
+        u64::try_from(self.up_to_now().total).unwrap_or(0)
+    }
+
+    /// The share of the last few seconds, from 0 to 1.
+    pub(crate) fn lately(&self) -> f64 {
+        self.up_to_now().lately
+    }
+
+    fn up_to_now(&self) -> MutexGuard<'_, Times> {
+        let mut times = lock(&self.times);
+        times.pass(self.clock.now_micros());
+        times
     }
 }
 
@@ -134,5 +152,24 @@ mod tests {
         });
         clock.advance(Duration::from_millis(3));
         assert_eq!(watch.micros(), 3000);
+    }
+
+    #[test]
+    fn what_was_waited_lately_fades() {
+        let clock = ManualClock::new();
+        let watch = Stopwatch::new(clock.clone());
+        clock.advance(Duration::from_secs(100));
+        assert_eq!(watch.lately(), 0.0);
+        watch.time(|| clock.advance(Duration::from_secs(30)));
+        assert!(watch.lately() > 0.99, "{}", watch.lately());
+        clock.advance(Duration::from_secs(3));
+        assert!((0.3..0.4).contains(&watch.lately()), "{}", watch.lately());
+        // Half of the time, in turns.
+        for _ in 0..100 {
+            watch.time(|| clock.advance(Duration::from_millis(100)));
+            clock.advance(Duration::from_millis(100));
+        }
+        assert!((0.45..0.55).contains(&watch.lately()), "{}", watch.lately());
+        assert_eq!(watch.micros(), 40_000_000);
     }
 }

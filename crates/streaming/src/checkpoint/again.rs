@@ -2,13 +2,13 @@
 //! no lock is taken: the program that it belongs to may be running.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 use waterclock_base::world::World;
 use waterclock_base::{BatchTime, Error, Result};
 
 use super::facts::{self, Before};
-use super::{Change, Checkpoint, Counted, Ending, snapshot};
+use super::{Change, Checkpoint, Counted, Ending, Purpose, snapshot};
 
 /// What the log says of a batch that was committed.
 #[derive(Debug)]
@@ -52,24 +52,16 @@ impl Checkpoint {
         // With several jobs at once an earlier batch may have been at work: what it did is none of this one's.
         facts.batches.retain(|t, (_, ending)| *t == time || *t < time && ending.is_some());
         let recorded = Recorded { ending, changes, counted, program: cut.program };
-        Ok(Arc::new(Checkpoint {
-            dir: dir.to_owned(),
-            world: world.clone(),
-            header: facts.snapshot.header.clone(),
-            epoch: facts.epoch,
-            facts: Mutex::new(Some(facts)),
-            used: Mutex::new(false),
-            running: OnceLock::new(),
-            events: OnceLock::new(),
-            owner: Mutex::default(),
-            recorded: Some(recorded),
-            dry: None,
-        }))
+        let header = facts.snapshot.header.clone();
+        Ok(Self::of(world, dir, header, Some(facts), None, Purpose::Replay(recorded)))
     }
 
     /// What came of the batch that is to be run again; none where the program goes on as usual.
     pub(crate) fn recorded(&self) -> Option<&Recorded> {
-        self.recorded.as_ref()
+        match &self.purpose {
+            Purpose::Replay(recorded) => Some(recorded),
+            Purpose::Run | Purpose::Look(_) => None,
+        }
     }
 }
 

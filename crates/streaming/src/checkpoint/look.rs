@@ -1,12 +1,12 @@
 //! A checkpoint for a dry run: looked at, and left as it is.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 use waterclock_base::world::World;
 use waterclock_base::{Error, Result, Settings};
 
-use super::{Checkpoint, facts, header, owner};
+use super::{Checkpoint, Purpose, facts, header, owner};
 
 impl Checkpoint {
     /// Looks at the checkpoint in `dir`: nothing in it is changed or made.
@@ -26,23 +26,15 @@ impl Checkpoint {
             (Err(_), Some(_)) => read()?,
             (found, _) => found?,
         };
-        Ok(Arc::new(Checkpoint {
-            dir: dir.to_owned(),
-            world: world.clone(),
-            header: header(facts.as_ref(), settings),
-            epoch: facts.as_ref().map_or(0, |facts| facts.epoch),
-            facts: Mutex::new(facts),
-            used: Mutex::new(false),
-            running: OnceLock::new(),
-            events: OnceLock::new(),
-            owner: Mutex::new(owner),
-            recorded: None,
-            dry: Some(taken),
-        }))
+        let header = header(facts.as_ref(), settings);
+        Ok(Self::of(world, dir, header, facts, owner, Purpose::Look(taken)))
     }
 
     /// Whether this is a dry run, and then why a start could not have the checkpoint now, if so.
     pub(crate) fn dry(&self) -> Option<Option<&Error>> {
-        self.dry.as_ref().map(Option::as_ref)
+        match &self.purpose {
+            Purpose::Look(taken) => Some(taken.as_ref()),
+            Purpose::Run | Purpose::Replay(_) => None,
+        }
     }
 }

@@ -76,10 +76,17 @@ pub(crate) struct Checkpoint {
     events: OnceLock<Bus>,
     /// Held, never read.
     owner: Mutex<Option<Box<dyn DiskFile>>>,
-    /// Set where it is only read, to run a batch again.
-    recorded: Option<Recorded>,
-    /// Set for a dry run, which changes nothing: why a start could not have it now, if so.
-    dry: Option<Option<Error>>,
+    purpose: Purpose,
+}
+
+/// What a checkpoint was opened for.
+enum Purpose {
+    /// A program goes on from it and writes it.
+    Run,
+    /// It is only read, to run a batch again of which this is known.
+    Replay(Recorded),
+    /// A dry run, which changes nothing: why a start could not have it now, if so.
+    Look(Option<Error>),
 }
 
 struct Running {
@@ -150,8 +157,20 @@ impl Checkpoint {
         let owner = owner::take(world, dir)?;
         let facts = facts::read(disk, dir)?;
         let header = header(facts.as_ref(), settings);
-        let epoch = facts.as_ref().map_or(0, |facts| facts.epoch) + 1;
-        Ok(Arc::new(Checkpoint {
+        Ok(Self::of(world, dir, header, facts, Some(owner), Purpose::Run))
+    }
+
+    fn of(
+        world: &World,
+        dir: &Path,
+        header: Header,
+        facts: Option<Facts>,
+        owner: Option<Box<dyn DiskFile>>,
+        purpose: Purpose,
+    ) -> Arc<Self> {
+        let before = facts.as_ref().map_or(0, |facts| facts.epoch);
+        let epoch = if matches!(purpose, Purpose::Run) { before + 1 } else { before };
+        Arc::new(Checkpoint {
             dir: dir.to_owned(),
             world: world.clone(),
             facts: Mutex::new(facts),
@@ -160,10 +179,9 @@ impl Checkpoint {
             epoch,
             running: OnceLock::new(),
             events: OnceLock::new(),
-            owner: Mutex::new(Some(owner)),
-            recorded: None,
-            dry: None,
-        }))
+            owner: Mutex::new(owner),
+            purpose,
+        })
     }
 
     /// Whether there is nothing to go on from.

@@ -38,12 +38,20 @@ pub struct Builder {
     executor: Option<Arc<dyn Executor>>,
     printer: Printer,
     watchers: Vec<Arc<dyn Watcher>>,
-    /// Whether it goes on from the checkpoint that it finds.
-    resumes: bool,
-    /// The batch that is only to be run again, to compare.
-    replays: Option<BatchTime>,
-    /// Whether the checkpoint is only looked at.
-    looks: bool,
+    mode: Mode,
+}
+
+/// What is done with the checkpoint that is found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// None may be there: one is begun.
+    Begin,
+    /// The program goes on from it.
+    Resume,
+    /// It is looked at, for a dry run.
+    Look,
+    /// This batch is run again, to compare.
+    Replay(BatchTime),
 }
 
 impl Builder {
@@ -58,9 +66,7 @@ impl Builder {
             executor: None,
             printer: Arc::new(Mutex::new(std::io::stdout())),
             watchers: Vec::new(),
-            resumes: false,
-            replays: None,
-            looks: false,
+            mode: Mode::Begin,
         }
     }
 
@@ -68,18 +74,18 @@ impl Builder {
     pub(crate) fn resuming(dir: PathBuf) -> Self {
         let mut builder = Builder::new("waterclock");
         builder.settings.checkpoint_dir = Some(dir);
-        builder.resumes = true;
+        builder.mode = Mode::Resume;
         builder
     }
 
     /// Looks at the checkpoint in `dir`, for a dry run.
     pub(super) fn looking(dir: PathBuf) -> Self {
-        Builder { looks: true, ..Builder::resuming(dir) }
+        Builder { mode: Mode::Look, ..Builder::resuming(dir) }
     }
 
     /// Runs a batch again of the checkpoint in `dir`.
     pub(crate) fn replaying(dir: PathBuf, batch: BatchTime) -> Self {
-        Builder { replays: Some(batch), ..Builder::resuming(dir) }
+        Builder { mode: Mode::Replay(batch), ..Builder::resuming(dir) }
     }
 
     /// The program's name.
@@ -433,10 +439,9 @@ impl Builder {
         self.settings.batch_interval = self.interval.or(step).unwrap_or(self.settings.batch_interval);
         check(&self.settings)?;
         let checkpoint = self.checkpoint()?;
+        let resumes = self.mode != Mode::Begin;
         let mut notes = Vec::new();
-        if let Some(checkpoint) =
-            checkpoint.as_ref().filter(|checkpoint| self.resumes && !checkpoint.is_fresh())
-        {
+        if let Some(checkpoint) = checkpoint.as_ref().filter(|checkpoint| resumes && !checkpoint.is_fresh()) {
             self.settings.seed = Some(checkpoint.seed());
             self.settings.key_groups = checkpoint.key_groups();
             let asked = self.settings.default_parallelism;
@@ -460,7 +465,7 @@ impl Builder {
         };
         let graph = Graph::new(self.settings, engine, bus, self.printer);
         if let Some(checkpoint) = checkpoint {
-            graph.set_checkpoint(checkpoint, self.resumes);
+            graph.set_checkpoint(checkpoint, resumes);
             graph.note(notes);
         }
         Ok(StreamingContext::from_graph(graph, prepare(self.watchers)?))
@@ -471,11 +476,11 @@ impl Builder {
     /// The checkpoint as it is needed: to go on from, to look at, or as it was before a batch.
     fn checkpoint(&mut self) -> Result<Option<Arc<Checkpoint>>> {
         let Some(dir) = self.settings.checkpoint_dir.clone() else { return Ok(None) };
-        if let Some(batch) = self.replays {
+        if let Mode::Replay(batch) = self.mode {
             return Checkpoint::before(&self.world, &dir, batch).map(Some);
         }
         let Some(asked) = dry_run::asked() else {
-            let open = if self.looks { Checkpoint::look } else { Checkpoint::open };
+            let open = if self.mode == Mode::Look { Checkpoint::look } else { Checkpoint::open };
             return open(&self.world, &dir, &self.settings).map(Some);
         };
         let found = Checkpoint::look(&self.world, &asked.dir, &self.settings);

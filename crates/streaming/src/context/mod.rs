@@ -66,7 +66,6 @@ pub(crate) struct Inner {
     pub(crate) waiters: Arc<Waiters>,
     /// A stop has come so far that no source takes in data any more.
     pub(crate) sources_stopped: AtomicBool,
-    watchers: Vec<Arc<dyn Watcher>>,
     life: Mutex<Life>,
     running: Mutex<Option<start::Running>>,
 }
@@ -173,12 +172,12 @@ impl StreamingContext {
     }
 
     pub(crate) fn from_graph(graph: Arc<Graph>, watchers: Vec<Arc<dyn Watcher>>) -> Self {
+        graph.bus.watched_by(watchers);
         let life = Life { state: ContextState::Initialized, stopping: false };
         let inner = Inner {
             graph,
             waiters: Arc::default(),
             sources_stopped: AtomicBool::new(false),
-            watchers,
             life: Mutex::new(life),
             running: Mutex::default(),
         };

@@ -174,7 +174,6 @@ impl Inner {
     /// Says what whoever started it should know.
     fn tell_notes(&self) {
         for text in self.graph.notes().into_iter().chain(self.unchecked()) {
-            tracing::warn!("{text}");
             self.graph.bus.post(Event::Warning { text });
         }
     }

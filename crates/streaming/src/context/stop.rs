@@ -108,6 +108,7 @@ impl Inner {
         self.graph.stop();
         self.graph.bus.progress().end();
         lock(&self.life).state = ContextState::Stopped;
+        tracing::info!(in_time, "stopped");
         self.end_watching();
         self.waiters.stopped();
         in_time

@@ -28,7 +28,7 @@ pub(crate) use names::Names;
 pub(crate) use node::{AnyNode, Derive, Settled, StateKind, StreamCompute, StreamNode};
 pub(crate) use output::{Begun, JobCx, OutputJob, OutputNode, Prepared, Replaying};
 pub(crate) use remember::lookbacks;
-pub(crate) use source::{Cut, SavedBatch, SavedInput, Source, Waiting, stop_all};
+pub(crate) use source::{Cut, HeldBack, SavedBatch, SavedInput, Source, Waiting, stop_all};
 pub(crate) use state::{Restored, StreamState, Takeover};
 
 use crate::block::ReceivedBytes;

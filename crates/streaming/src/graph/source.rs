@@ -24,6 +24,15 @@ pub(crate) enum Waiting {
     Records(u64),
 }
 
+/// How long a source was held back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeldBack {
+    /// Microseconds since its start.
+    pub(crate) micros: u64,
+    /// The share of the last few seconds, from 0 to 1.
+    pub(crate) lately: f64,
+}
+
 /// What a checkpoint has of a source.
 pub(crate) struct SavedInput<'a> {
     /// Where it had come to, if it was there before.
@@ -76,6 +85,11 @@ pub(crate) trait Source: Send + Sync + 'static {
 
     /// From now on, whoever stores records has to wait where so many wait for a batch.
     fn hold_back(&self, _at: u64) {}
+
+    /// How long whoever stores records had to wait, but for the rate limit.
+    fn held_back(&self) -> HeldBack {
+        HeldBack::default()
+    }
 
     /// Where it has come to, in its own form, for a new process. Every batch that was cut is noted beside it:
     /// what such a one reads, it need not say.

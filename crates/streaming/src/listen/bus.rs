@@ -1,16 +1,18 @@
-//! Events reach listeners in order, on one thread, through a bounded queue.
+//! Events reach listeners in order, on one thread, through a bounded queue; and watchers at once.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use waterclock_base::world::{lock, spawn};
-use waterclock_base::{Event, Listener};
+use waterclock_base::{Event, Listener, Watcher};
+use waterclock_engine::panic_message;
 
 use super::Progress;
+use super::log::log;
 use super::owner::sign;
 
 /// Events that may wait; more are dropped and counted.
@@ -44,17 +46,28 @@ struct Queue {
     missed: u64,
 }
 
-/// Hands events to the totals at once and to listeners in its own time. Handles are cheap to clone.
+/// Hands events to the totals and to watchers at once and to listeners in its own time. Handles are cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Bus {
     progress: Arc<Progress>,
+    watchers: Arc<OnceLock<Vec<Arc<dyn Watcher>>>>,
     listeners: Arc<Listeners>,
     queue: Arc<Mutex<Option<Queue>>>,
 }
 
 impl Bus {
     pub(crate) fn new(progress: Arc<Progress>) -> Self {
-        Bus { progress, listeners: Arc::default(), queue: Arc::default() }
+        Bus { progress, watchers: Arc::default(), listeners: Arc::default(), queue: Arc::default() }
+    }
+
+    /// Who is told at once. The first call counts.
+    pub(crate) fn watched_by(&self, watchers: Vec<Arc<dyn Watcher>>) {
+        self.watchers.get_or_init(|| watchers);
+    }
+
+    /// Those.
+    pub(crate) fn watchers(&self) -> impl Iterator<Item = &Arc<dyn Watcher>> {
+        self.watchers.get().into_iter().flatten()
     }
 
     /// The running totals.
@@ -80,7 +93,14 @@ impl Bus {
     /// Something happened.
     pub(crate) fn post(&self, mut event: Event) {
         sign(&mut event);
+        log(&event);
         self.progress.take_in(&event);
+        for watcher in self.watchers() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| watcher.hear(&event))) {
+                let panic = panic_message(panic);
+                tracing::error!(panic, "a watcher panicked; it will be called again for the next event");
+            }
+        }
         if !self.listeners.any.load(Ordering::Relaxed) {
             return;
         }
@@ -143,8 +163,9 @@ fn deliver(receiver: &Receiver<Event>, listeners: &Listeners) {
     while let Ok(event) = receiver.recv() {
         let all = lock(&listeners.all).clone();
         for (_, listener) in all {
-            if catch_unwind(AssertUnwindSafe(|| listener.on_event(&event))).is_err() {
-                tracing::error!("a listener panicked; it will be called again for the next event");
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| listener.on_event(&event))) {
+                let panic = panic_message(panic);
+                tracing::error!(panic, "a listener panicked; it will be called again for the next event");
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use waterclock_base::{BatchStatus, Health, JobStatus};
+use waterclock_base::{BatchStatus, Health, JobStatus, PaceInfo, Status};
 
 /// Completed batches that are looked at.
 const LATEST: usize = 10;
@@ -13,10 +13,30 @@ const ENOUGH: usize = 5;
 /// A batch may be this late, whatever the interval: threads are not always run at once.
 const GRACE_MICROS: i64 = 200_000;
 
+/// An input may be held back for this share of the time before that is worth a note: now and then one is.
+const HELD_BACK: f64 = 0.1;
+
+/// What is short, and what happens because of it. Without figures that change with every look: it is read out.
+pub(crate) fn strains(status: &Status) -> Vec<String> {
+    let mut strains = Vec::new();
+    if status.memory.on_disk > 0 {
+        strains.push("memory is short: data is on disk".to_owned());
+    }
+    if status.memory.state_over_limit {
+        strains.push("state takes more than half of the memory for data".to_owned());
+    }
+    for input in status.inputs.iter().filter(|input| input.held_back > HELD_BACK) {
+        let tens = (input.held_back * 10.0).round() * 10.0;
+        strains.push(format!("input {} is held back {tens} % of the time", input.name));
+    }
+    strains
+}
+
 /// Judges by the batches on their way, oldest first, and those that are over, newest first.
 pub(super) fn judge<'b>(
     interval_micros: i64,
     now_micros: i64,
+    pace: Option<&PaceInfo>,
     on_way: impl Iterator<Item = &'b BatchStatus> + Clone,
     completed: impl Iterator<Item = &'b BatchStatus>,
 ) -> Health {
@@ -30,7 +50,8 @@ pub(super) fn judge<'b>(
             format!("{waiting} batches wait, the oldest one for {}", seconds(late))
         }
         Some(late) => format!("a batch is at work since {}", seconds(late)),
-        None if completed.len() >= ENOUGH && took > lasted => {
+        // Under a latency target a batch begins when the one before is over: then both are about the same.
+        None if pace.is_none() && completed.len() >= ENOUGH && took > lasted => {
             let each = completed.len() as i64;
             format!(
                 "batches take {} on average, and come every {}",
@@ -38,7 +59,10 @@ pub(super) fn judge<'b>(
                 seconds(lasted / each)
             )
         }
-        None => return Health::default(),
+        None => match pace.filter(|pace| pace.overloaded) {
+            Some(pace) => format!("more comes in than can be processed within {} ms", pace.target_ms),
+            None => return Health::default(),
+        },
     };
     let running = on_way.filter(|batch| batch.info.started_micros.is_some());
     let (slowest_stage, share) = slowest(running.chain(completed), now_micros);
@@ -172,7 +196,20 @@ mod tests {
     }
 
     fn judged(on_way: &[BatchStatus], over: &[BatchStatus], now: i64) -> Health {
-        judge(SECOND, now, on_way.iter(), over.iter())
+        judge(SECOND, now, None, on_way.iter(), over.iter())
+    }
+
+    /// Under a latency target what counts is whether it can be met.
+    #[test]
+    fn a_target_that_can_not_be_met_is_told() {
+        let mut pace = PaceInfo { target_ms: 100, ..PaceInfo::default() };
+        let over = completed(2 * SECOND);
+        let judged = |pace: &PaceInfo| judge(SECOND, 11 * SECOND, Some(pace), [].iter(), over.iter());
+        assert!(judged(&pace).keeps_up);
+        pace.overloaded = true;
+        let health = judged(&pace);
+        assert_eq!(health.why, "more comes in than can be processed within 100 ms");
+        assert!(health.slowest_stage.unwrap().starts_with("reduce_by_key at "));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use waterclock_base::world::lock;
 use waterclock_base::{
     BatchInfo, BatchStatus, CheckpointInfo, CheckpointStatus, Event, GraphStatus, InputStatus, Notice,
-    OperatorStatus, ReceiverInfo, RecoveryInfo, Settings, Site, Spread, Status,
+    OperatorStatus, PaceInfo, ReceiverInfo, RecoveryInfo, Settings, Site, Spread, Status,
 };
 
 use super::batches::Batches;
@@ -53,6 +53,9 @@ impl Progress {
                 records: 0,
                 records_per_second: 0.0,
                 description: String::new(),
+                waiting_records: None,
+                held_back_micros: 0,
+                held_back: 0.0,
             })
             .collect();
         totals.status.graph = Arc::new(graph);
@@ -82,7 +85,6 @@ impl Progress {
                 status.running_batches += 1;
                 totals.batches.note(batch);
             }
-            Event::PaceChanged(pace) => status.pace = Some(pace.clone()),
             Event::BatchCompleted(batch) => totals.note_completed(batch),
             Event::OutputOperationStarted(output) | Event::OutputOperationCompleted(output) => {
                 totals.batches.output(output);
@@ -96,13 +98,23 @@ impl Progress {
             Event::Warning { text } => totals.notice(text.clone()),
             Event::CheckpointCompleted(info) => totals.note_checkpoint(info),
             Event::Recovered(info) => totals.recovery = Some(info.clone()),
-            Event::StateSettled(_) | Event::EventsDropped { .. } | _ => {}
+            // The pace is noted batch by batch, and told only where it changes.
+            Event::PaceChanged(_) | Event::StateSettled(_) | Event::EventsDropped { .. } | _ => {}
         }
+    }
+
+    /// How batches are formed from now on.
+    pub(crate) fn pace(&self, pace: PaceInfo) {
+        lock(&self.0).status.pace = Some(pace);
     }
 
     /// Listeners missed so many events.
     pub(crate) fn dropped_events(&self, events: u64) {
-        lock(&self.0).status.dropped_events += events;
+        let mut totals = lock(&self.0);
+        if totals.status.dropped_events == 0 {
+            totals.notice("listeners are too slow: they miss events, which are counted".into());
+        }
+        totals.status.dropped_events += events;
     }
 
     /// What is shown of streams.
@@ -138,8 +150,12 @@ impl Progress {
         status.operators.sort_by(|a, b| b.micros.cmp(&a.micros).then_with(|| a.site.cmp(&b.site)));
         status.now_micros = now_micros;
         let interval = i64::try_from(settings.batch_interval.as_micros()).unwrap_or(i64::MAX / 4);
+        let pace = status.pace.as_ref();
+        // Under a latency target a batch spans many steps, and has the target's time.
+        let interval = interval.max(pace.map_or(0, |pace| pace.target_ms.cast_signed() * 1000));
         let on_way = status.running.iter().chain(&status.waiting).map(|batch| &**batch);
-        status.health = judge(interval, now_micros, on_way, status.completed.iter().map(|batch| &**batch));
+        let completed = status.completed.iter().map(|batch| &**batch);
+        status.health = judge(interval, now_micros, pace, on_way, completed);
         set_rates(&mut status.inputs, &status.completed);
         status
     }

@@ -28,7 +28,7 @@ use crate::block::{
     saved_records,
 };
 use crate::checkpoint::{Block, Ticket};
-use crate::graph::{SavedBatch, SavedInput};
+use crate::graph::{HeldBack, SavedBatch, SavedInput};
 
 /// Counts of one receiver since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -206,6 +206,11 @@ impl<T: Record> Intake<T> {
     pub(crate) fn hold_back(&self, at: u64) {
         self.most_waiting.store(at.max(1), Ordering::Relaxed);
         self.room.wake();
+    }
+
+    /// How long somebody had to wait for room.
+    pub(crate) fn held_back(&self) -> HeldBack {
+        HeldBack { micros: self.held_back.micros(), lately: self.held_back.lately() }
     }
 
     fn is_full(&self) -> bool {

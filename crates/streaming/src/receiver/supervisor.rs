@@ -16,7 +16,9 @@ use std::time::Duration;
 use waterclock_base::world::{Clock, JoinHandle, SystemClock, lock, spawn};
 use waterclock_base::{
     BatchTime, Error, Event, InputInfo, ReceiverInfo, Record, Result, Settings, SharedError, StreamId,
+    full_text,
 };
+use waterclock_engine::panic_message;
 
 use super::handle::{ReceiverHandle, Run};
 use super::intake::{Intake, ReceiverCounts};
@@ -295,8 +297,8 @@ impl<T: Record> Shared<T> {
             request: run.take_request(),
             result: match result {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(Failure { message: with_causes(&*error), error: None }),
-                Err(panic) => Err(Failure { message: panic_text(&*panic), error: None }),
+                Ok(Err(error)) => Err(Failure { message: full_text(&*error), error: None }),
+                Err(panic) => Err(Failure { message: panic_text(panic), error: None }),
             },
             stored: self.intake.counts().records > stored,
             lasted: Duration::from_micros(u64::try_from(lasted).unwrap_or(0)),
@@ -319,7 +321,7 @@ impl<T: Record> Shared<T> {
             run.on_stop_returned();
             self.waiters.wake();
             if let Err(panic) = result {
-                self.report(panic_text(&*panic), None);
+                self.report(panic_text(panic), None);
             }
         }
     }
@@ -348,7 +350,7 @@ impl<T: Record> Shared<T> {
 
     fn note(&self, message: String, source: Option<SharedError>) {
         let text = Error::Receiver { name: self.name.clone(), message, source }.full_text();
-        tracing::warn!("{text}");
+        tracing::warn!(stream = self.stream.0, "{text}");
         *lock(&self.last_error) = (text, self.clock.now_micros());
     }
 
@@ -359,15 +361,7 @@ impl<T: Record> Shared<T> {
     }
 }
 
-/// The text of an error and of its causes.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// What a panic said.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic.downcast_ref::<&str>().copied();
-    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("it panicked: {}", said.unwrap_or("without a text"))
+/// What is told of a panic.
+fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
+    format!("it panicked: {}", panic_message(panic))
 }

@@ -183,6 +183,31 @@ fn a_receiver_that_stopped_itself_is_started_again() {
     assert_eq!(rig.story(), "+-+-");
 }
 
+/// What panics once more when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the bomb went off");
+    }
+}
+
+/// Such a panic ended the receiver's thread, and nothing started it again.
+#[test]
+fn a_panic_that_panics_when_it_is_dropped_is_a_failure_as_any_other() {
+    let rig = Rig::new();
+    let input = rig.start(|out: ReceiverHandle<u64>| -> Run {
+        match out.attempt() {
+            1 => std::panic::panic_any(Bomb),
+            _ => Ok(out.store(1)?),
+        }
+    });
+    rig.until_story("+!");
+    rig.clock.advance(Duration::from_secs(2));
+    until_received(&input, 1);
+    assert!(input.stop(true));
+}
+
 /// T-172, T-192: errors and panics of a receiver reach the events; the pause grows, and shrinks after a success.
 #[test]
 fn failures_are_shown_and_started_again_with_growing_pauses() {

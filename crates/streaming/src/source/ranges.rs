@@ -300,7 +300,6 @@ impl<T: Data, S: RangeSource<T>> Source for RangeInput<T, S> {
             Err(error) => {
                 bytes.clear();
                 let text = format!("{}: batch {} reads nothing: {error}", self.label(), interval.to);
-                tracing::warn!("{text}");
                 self.bus.post(Event::Warning { text });
             }
         }

@@ -11,7 +11,7 @@ use super::Input;
 use crate::block::{BlockLog, ReceivedBlock, Records, gather};
 use crate::context::StreamingContext;
 use crate::dstream::DStream;
-use crate::graph::{BatchCx, Cut, Graph, SavedInput, Source, Waiting};
+use crate::graph::{BatchCx, Cut, Graph, HeldBack, SavedInput, Source, Waiting};
 use crate::receiver::{
     PidEstimator, Receiver, ReceiverControl, ReceiverHandle, ReceiverSetup, ReceiverSupervisor,
 };
@@ -155,6 +155,10 @@ impl<T: Record> Source for Received<T> {
 
     fn hold_back(&self, at: u64) {
         self.supervisor.intake().hold_back(at);
+    }
+
+    fn held_back(&self) -> HeldBack {
+        self.supervisor.intake().held_back()
     }
 
     fn cut(&self, interval: BatchInterval, most: Option<u64>) -> Cut {

@@ -64,20 +64,14 @@ impl<K: Hash + Eq, V> Rows<K, V> {
 
     /// Makes room for so many more.
     pub(crate) fn reserve(&mut self, rows: usize) {
-        let (known, hasher) = (&self.rows, &self.hasher);
-        let rehash = |&at: &u32| known[at as usize].as_ref().map_or(0, |(key, _)| hasher.hash_one(key));
-        self.index.reserve(rows, rehash);
+        self.index.reserve(rows, rehash(&self.rows, &self.hasher));
         self.rows.reserve(rows);
     }
 
     /// Adds a row whose key is new.
     pub(crate) fn insert(&mut self, hash: u64, key: K, value: V) -> u32 {
         let at = u32::try_from(self.rows.len()).expect("a partition holds fewer than 2^32 keys");
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        self.index.insert_unique(hash, at, |&at| match &rows[at as usize] {
-            Some((key, _)) => hasher.hash_one(key),
-            None => 0,
-        });
+        self.index.insert_unique(hash, at, rehash(&self.rows, &self.hasher));
         self.rows.push(Some((key, value)));
         at
     }
@@ -103,11 +97,10 @@ impl<K: Hash + Eq, V> Rows<K, V> {
         self.holes = 0;
         self.epoch += 1;
         self.index.clear();
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        let rehash = |&at: &u32| rows[at as usize].as_ref().map_or(0, |(key, _)| hasher.hash_one(key));
-        self.index.shrink_to(rows.len() * 2, rehash);
-        for at in 0..rows.len() as u32 {
-            self.index.insert_unique(rehash(&at), at, rehash);
+        let hash = rehash(&self.rows, &self.hasher);
+        self.index.shrink_to(self.rows.len() * 2, &hash);
+        for at in 0..self.rows.len() as u32 {
+            self.index.insert_unique(hash(&at), at, &hash);
         }
         true
     }
@@ -137,6 +130,11 @@ impl<K: Hash + Eq, V> Rows<K, V> {
     pub(crate) fn into_rows(self) -> impl Iterator<Item = (K, V)> {
         self.rows.into_iter().flatten()
     }
+}
+
+/// The hash of the key at a place, for an index that is laid out anew.
+fn rehash<K: Hash, V>(rows: &[Option<(K, V)>], hasher: &FixedState) -> impl Fn(&u32) -> u64 {
+    |&at| rows[at as usize].as_ref().map_or(0, |(key, _)| hasher.hash_one(key))
 }
 
 #[cfg(test)]

@@ -18,13 +18,21 @@ fn sink(topic: &str) -> KafkaSink<Make> {
     KafkaSink::new(address(), topic, |value| NewRecord::value(value).partition(0))
 }
 
-/// Publishes into Kafka, and fails afterwards when it is told to, as if the process had been killed there.
-struct Killed<F> {
+/// Publishes into Kafka, fails afterwards when it is told to, as if the process had been killed there, and notes what
+/// the sink says of a batch that was run again.
+struct Watched<F> {
     sink: KafkaSink<F>,
-    after: Arc<AtomicBool>,
+    killed: Arc<AtomicBool>,
+    said: Arc<Mutex<Vec<Option<bool>>>>,
 }
 
-impl<F: Fn(String) -> NewRecord + Send + Sync + 'static> BatchSink<String> for Killed<F> {
+impl<F> Watched<F> {
+    fn new(sink: KafkaSink<F>) -> Self {
+        Watched { sink, killed: Arc::default(), said: Arc::default() }
+    }
+}
+
+impl<F: Fn(String) -> NewRecord + Send + Sync + 'static> BatchSink<String> for Watched<F> {
     type Part = Vec<NewRecord>;
 
     fn class(&self) -> SinkClass {
@@ -37,29 +45,7 @@ impl<F: Fn(String) -> NewRecord + Send + Sync + 'static> BatchSink<String> for K
 
     fn publish(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<(), BoxError> {
         BatchSink::<String>::publish(&self.sink, batch, parts)?;
-        if self.after.swap(false, Ordering::Relaxed) { Err("killed".into()) } else { Ok(()) }
-    }
-}
-
-/// Notes what the sink says of a batch that was run again.
-struct Asked<F> {
-    sink: KafkaSink<F>,
-    said: Arc<Mutex<Vec<Option<bool>>>>,
-}
-
-impl<F: Fn(String) -> NewRecord + Send + Sync + 'static> BatchSink<String> for Asked<F> {
-    type Part = Vec<NewRecord>;
-
-    fn class(&self) -> SinkClass {
-        BatchSink::<String>::class(&self.sink)
-    }
-
-    fn stage(&self, batch: &BatchMark, part: usize, records: Vec<String>) -> Result<Self::Part, BoxError> {
-        self.sink.stage(batch, part, records)
-    }
-
-    fn publish(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<(), BoxError> {
-        BatchSink::<String>::publish(&self.sink, batch, parts)
+        if self.killed.swap(false, Ordering::Relaxed) { Err("killed".into()) } else { Ok(()) }
     }
 
     fn is_as_published(&self, batch: &BatchMark, parts: &[Self::Part]) -> Result<Option<bool>, BoxError> {
@@ -92,10 +78,11 @@ fn once(names: &[&str]) -> Vec<Vec<String>> {
 fn a_batch_that_was_published_is_not_published_again() {
     let _up = broker::stays_up();
     let (out, dir) = (topic("out", 1), tempfile::tempdir().unwrap());
-    let after = Arc::new(AtomicBool::new(false));
-    let (ssc, clock) = program(dir.path(), 0, Killed { sink: sink(&out), after: after.clone() });
+    let watched = Watched::new(sink(&out));
+    let killed = watched.killed.clone();
+    let (ssc, clock) = program(dir.path(), 0, watched);
     clock.advance_batches(1);
-    after.store(true, Ordering::Relaxed);
+    killed.store(true, Ordering::Relaxed);
     clock.advance_batches(1);
     assert!(ssc.await_termination_for(Duration::ZERO).is_err());
     // Its own job ends the context.
@@ -116,16 +103,17 @@ fn a_batch_that_was_published_otherwise_is_known() {
     let _up = broker::stays_up();
     for (end, same) in [("", true), ("!", false)] {
         let (out, dir) = (topic("compared", 1), tempfile::tempdir().unwrap());
-        let after = Arc::new(AtomicBool::new(true));
-        let (ssc, clock) = program(dir.path(), 0, Killed { sink: sink(&out), after });
+        let watched = Watched::new(sink(&out));
+        watched.killed.store(true, Ordering::Relaxed);
+        let (ssc, clock) = program(dir.path(), 0, watched);
         clock.advance_batches(1);
         // Its own job ends the context.
         ssc.stop(Stop::Now).unwrap();
         drop((ssc, clock));
         let make = move |record: String| NewRecord::value(record + end).partition(0);
-        let said = Arc::<Mutex<Vec<_>>>::default();
-        let asked = Asked { sink: KafkaSink::new(address(), &out, make), said: said.clone() };
-        let (ssc, clock) = program(dir.path(), 1000, asked);
+        let watched = Watched::new(KafkaSink::new(address(), &out, make));
+        let said = watched.said.clone();
+        let (ssc, clock) = program(dir.path(), 1000, watched);
         clock.advance_batches(0);
         ssc.stop(Stop::Now).unwrap();
         assert_eq!(*said.lock().unwrap(), [Some(same)]);

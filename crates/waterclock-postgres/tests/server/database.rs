@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::time::Duration;
 
 use postgres::{Client, NoTls};
-use waterclock_base::{BatchTime, BoxError, Data};
+use waterclock_base::{BatchTime, BoxError, Data, full_text};
 use waterclock_postgres::{PostgresError, PostgresSink, Row};
 use waterclock_streaming::{BatchMark, BatchSink, SinkClass, Stop, testing};
 
@@ -80,13 +80,7 @@ pub(crate) fn write<T: Data>(
 
 /// The text of an error and of its causes.
 pub(crate) fn text(error: &BoxError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    full_text(&**error)
 }
 
 pub(crate) fn may_pass(error: &BoxError) -> bool {

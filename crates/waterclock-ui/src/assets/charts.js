@@ -71,7 +71,7 @@ export function histogram({ height = 170, text = micros } = {}) {
     place,
     update(values) {
       if (!place.isConnected || values.length === 0) return;
-      const most = Math.max(...values, 1e-9);
+      const most = Math.max(...values) || 1;
       const counts = new Array(BINS).fill(0);
       for (const value of values) counts[Math.min(BINS - 1, Math.floor((value / most) * BINS))] += 1;
       const data = [counts.map((_, at) => ((at + 0.5) * most) / BINS), counts];

@@ -64,7 +64,8 @@ export const batchLink = (ms, interval) => el("a", { href: `#/batch/${ms}` }, ba
 
 /**
  * A table whose rows stay the same elements while what is in them changes, so that whoever is in one with the
- * keyboard stays there. Columns: { name, number, value(row), show(row) }; `show` answers with a text or an element.
+ * keyboard stays there. Columns: { name, kind, value(row), show(row) }; `kind` is "number", "name" (not broken within
+ * a word) or nothing; `show` answers with a text or an element.
  */
 export function table(caption, columns, { sortable = false, pageful = 0, empty = "none." } = {}) {
   const body = el("tbody");
@@ -74,7 +75,7 @@ export function table(caption, columns, { sortable = false, pageful = 0, empty =
     const button = sortable && column.value
       ? el("button", { type: "button", onclick: () => sort(at) }, column.name)
       : column.name;
-    return el("th", { scope: "col", class: column.number && "number" }, button);
+    return el("th", { scope: "col", class: column.kind }, button);
   });
   const status = el("span", { role: "status" });
   const older = el("button", { type: "button", onclick: () => turn(1) }, "Older");
@@ -117,7 +118,7 @@ export function table(caption, columns, { sortable = false, pageful = 0, empty =
       seen.add(row.key);
       let known = rowsByKey.get(row.key);
       if (!known) {
-        known = el("tr", {}, ...columns.map((column) => el("td", { class: column.number && "number" })));
+        known = el("tr", {}, ...columns.map((column) => el("td", { class: column.kind })));
         rowsByKey.set(row.key, known);
       }
       columns.forEach((column, cell) => fill(known.cells[cell], column.show(row)));

@@ -30,7 +30,8 @@ function go(moved) {
   const [, title, make] = name === "batch" ? [name, `Batch ${rest[0] ?? ""}`, batchPage] : (pages[at] ?? pages[0]);
   nav.forEach((entry, other) => (other === Math.max(at, 0) && name !== "batch" ? entry.setAttribute("aria-current", "page") : entry.removeAttribute("aria-current")));
   view = make(known, rest[0] ?? "");
-  main.replaceChildren(view.element);
+  // Before the first message nothing is known: not even that there is none of something.
+  main.replaceChildren(...(known.live ? [view.element] : []));
   document.title = `${title} – ${known.live?.app ?? "Waterclock"}`;
   if (known.live) view.update(known);
   if (moved) {
@@ -46,12 +47,15 @@ function summary({ live }) {
   const failed = counts.failed ? `, ${count(counts.failed)} failed` : "";
   setText(
     document.getElementById("summary"),
-    `${live.stopped ? "Ran" : "Running"} batches of ${micros(live.interval * 1000)} ${uptime} · ${counted(counts.completed, "completed batch", "completed batches")}${failed} · ${counted(counts.processed, "record")}`,
+    `${live.stopped ? "Ran" : "Running"} batches ${live.pace ? `within ${micros(live.pace.target_ms * 1000)}` : `of ${micros(live.interval * 1000)}`} ${uptime} · ${counted(counts.completed, "completed batch", "completed batches")}${failed} · ${counted(counts.processed, "record")}`,
   );
   const { health } = live;
   const where = health.slowest_stage ? ` Most of the time (${Math.round(health.share * 100)} %) goes into ${health.slowest_stage}.` : "";
-  banner.hidden = health.keeps_up;
-  setText(banner, health.keeps_up ? "" : `The job does not keep up: ${health.why}.${where}`);
+  const behind = health.keeps_up ? [] : [`The job does not keep up: ${health.why}.${where}`];
+  const strained = health.strains.length ? [`${health.strains.join("; ").replace(/^./, (first) => first.toUpperCase())}.`] : [];
+  const said = [...behind, ...strained].join(" ");
+  banner.hidden = said === "";
+  setText(banner, said);
 }
 
 /** Completed batches, oldest first; each message repeats the newest. */

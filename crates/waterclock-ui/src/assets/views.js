@@ -15,14 +15,14 @@ const nearby = (site) => `${site.file.split("/").at(-1)}:${site.line}`;
 const rows = (points) => points.map((point) => ({ key: point[TIME], point }));
 
 function batches(caption, known, options) {
-  const at = (index, name, show) => ({ name, number: true, value: ({ point }) => point[index], show: ({ point }) => show(point[index]) });
+  const at = (index, name, show) => ({ name, kind: "number", value: ({ point }) => point[index], show: ({ point }) => show(point[index]) });
   return table(caption, [
     { name: "Batch time", value: ({ point }) => point[TIME], show: ({ point }) => batchLink(point[TIME], known.live?.interval) },
     at(RECORDS, "Records", count),
     at(WAITED, "Scheduling delay", micros),
     at(TOOK, "Processing time", micros),
     at(TOTAL, "Total delay", micros),
-    { name: "Outputs", number: true, show: ({ point }) => `${point[SUCCEEDED]}/${point[OUTPUTS]}` },
+    { name: "Outputs", kind: "number", show: ({ point }) => `${point[SUCCEEDED]}/${point[OUTPUTS]}` },
     {
       name: "Status",
       value: ({ point }) => Number(point[FAILED]),
@@ -39,7 +39,7 @@ function resultCard(result) {
   const numeric = (text) => text !== "" && Number.isFinite(Number(text));
   const list = table(`Records of ${result.name}`, Array.from({ length: columns }, (_, at) => ({
     name: name(at),
-    number: result.rows.length > 0 && result.rows.every((row) => numeric(row[at] ?? "")),
+    kind: result.rows.length > 0 && result.rows.every((row) => numeric(row[at] ?? "")) ? "number" : null,
     value: ({ cells }) => (numeric(cells[at] ?? "") ? Number(cells[at]) : cells[at] ?? ""),
     show: ({ cells }) => cells[at] ?? "",
   })), { sortable: true, pageful: 20, empty: "the newest batch has none." });
@@ -101,7 +101,7 @@ const PHASES = [
 function phases(caption) {
   const list = table(caption, [
     { name: "Phase", show: ({ title }) => title },
-    { name: "Time", number: true, show: ({ took }) => micros(took) },
+    { name: "Time", kind: "number", show: ({ took }) => micros(took) },
     { name: "Share", show: ({ took, all }) => el("meter", { value: took, max: Math.max(all, 1), "aria-label": `${Math.round((100 * took) / Math.max(all, 1))} %` }) },
   ]);
   return {
@@ -117,8 +117,8 @@ function operators(caption) {
   const list = table(caption, [
     { name: "Operator", value: (of) => of.operator, show: (of) => of.operator },
     { name: "Where", value: (of) => place(of.site), show: (of) => el("span", { title: place(of.site) }, nearby(of.site)) },
-    { name: "All batches", number: true, value: (of) => of.micros, show: (of) => micros(of.micros) },
-    { name: "Newest batch", number: true, value: (of) => of.last_micros, show: (of) => micros(of.last_micros) },
+    { name: "All batches", kind: "number", value: (of) => of.micros, show: (of) => micros(of.micros) },
+    { name: "Newest batch", kind: "number", value: (of) => of.last_micros, show: (of) => micros(of.last_micros) },
     { name: "Share", show: (of) => el("meter", { value: of.micros, max: Math.max(of.all, 1), "aria-label": `${Math.round((100 * of.micros) / Math.max(of.all, 1))} %` }) },
   ], { sortable: true, pageful: 20, empty: "none was at work yet." });
   return {
@@ -133,20 +133,47 @@ function operators(caption) {
 function states() {
   return table("State kept from batch to batch", [
     { name: "State", show: (of) => of.name },
-    { name: "Keys", number: true, value: (of) => of.keys, show: (of) => count(of.keys) },
-    { name: "Memory", number: true, value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
+    { name: "Keys", kind: "number", value: (of) => of.keys, show: (of) => count(of.keys) },
+    { name: "Memory", kind: "number", value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
   ], { sortable: true, empty: "no stream keeps any." });
+}
+
+/** Who has how much of the memory, and how batches follow a latency target. */
+function load() {
+  const list = table("Memory of data", [
+    { name: "For", show: ({ what }) => what },
+    { name: "Bytes", kind: "number", show: (of) => bytes(of.used) },
+    { name: "Of all", show: (of) => (of.all ? el("meter", { value: of.used, max: of.all, "aria-label": `${Math.round((100 * of.used) / of.all)} %` }) : "–") },
+  ]);
+  const facts = tiles(["Latency target", "A batch spans", "A batch takes at most", "Left by the newest batch", "Target"]);
+  const pacePart = el("section", { class: "card", "aria-label": "Pace" }, el("h3", {}, "Pace"), facts.element);
+  return {
+    element: el("div", { class: "cards" }, el("div", { class: "card" }, list.element), pacePart),
+    update({ memory, pace }) {
+      const { shares } = memory;
+      const part = (what, used, all = shares.budget) => ({ key: what, what, used, all });
+      list.update([
+        part("received blocks", shares.received), part("shuffles", shares.shuffled), part("cached datasets", shares.cached), part("state", shares.state),
+        part("on disk now, as memory is short", shares.on_disk, 0), part("moved to disk since the start", memory.spilled, 0),
+      ]);
+      pacePart.hidden = !pace;
+      if (pace) facts.update([micros(pace.target_ms * 1000), micros(pace.span_ms * 1000), counted(pace.most_records, "record"), counted(pace.left_records, "record"), pace.overloaded ? "can't be met" : "is met"]);
+    },
+  };
 }
 
 export function overview(known) {
   const facts = tiles(["Input rate", "Processing time", "Total delay", "Waiting", "Memory", "Dropped records"]);
   const shown = resultCards();
   const shownPart = el("section", { "aria-label": "Results" }, el("h2", {}, "Results"), shown.element);
-  const limit = { label: "batch interval", stroke: colour(8), dash: [6, 4] };
-  const charts = [spread("Input rate", { text: perSecond, open }), spread("Scheduling delay", { open }), spread("Processing time", { open }, [limit]), spread("Total delay", { open })];
+  const pace = known.live?.pace;
+  const line = (label) => [{ label, stroke: colour(8), dash: [6, 4] }];
+  // Where batches follow a latency target that is the limit, and else what a batch covers.
+  const limits = pace ? [[], line("latency target")] : [line("batch interval"), []];
+  const charts = [spread("Input rate", { text: perSecond, open }), spread("Scheduling delay", { open }), spread("Processing time", { open }, limits[0]), spread("Total delay", { open }, limits[1])];
   const heading = el("h2", {}, "Time lines");
   const tables = { running: batches("Running batches", known), waiting: batches("Waiting batches", known, { pageful: 20 }), completed: batches("Completed batches", known, { sortable: true, pageful: 20 }) };
-  const [time, phase, state] = [operators("Time of each operator, in all tasks together"), phases("The newest completed batch, phase by phase"), states()];
+  const [time, phase, state, loaded] = [operators("Time of each operator, in all tasks together"), phases("The newest completed batch, phase by phase"), states(), load()];
   const notes = table("Failures and warnings, newest first", [
     { name: "When", show: (of) => batchTime(of.at_micros / 1000) },
     { name: "What", show: (of) => el("pre", {}, of.text) },
@@ -157,7 +184,7 @@ export function overview(known) {
     el("section", {}, heading, el("div", { class: "cards" }, ...charts.map((chart) => chart.element))),
     part("Batches", ...Object.values(tables).map((list) => card(list.element))),
     part("Where the time goes", el("div", { class: "cards" }, card(time.element), card(phase.element))),
-    part("State", card(state.element)), part("Notes", card(notes.element)));
+    part("Load", loaded.element), part("State", card(state.element)), part("Notes", card(notes.element)));
   return {
     element,
     update(known) {
@@ -166,20 +193,22 @@ export function overview(known) {
       const [times, column] = [latest.map((point) => point[TIME] / 1000), (at) => latest.map((point) => point[at] ?? 0)];
       const rates = latest.map((point) => (point[RECORDS] * 1000) / Math.max(1, point[COVERS]));
       const rate = live.inputs.reduce((sum, input) => sum + input.records_per_second, 0);
-      const [used, budget] = live.memory;
+      const { used, shares: { budget } } = live.memory;
       facts.update([perSecond(rate), micros(points.at(-1)?.[TOOK]), micros(points.at(-1)?.[TOTAL]), count(live.waiting.length), `${bytes(used)} of ${bytes(budget)}`, count(live.counts.dropped)]);
       shownPart.hidden = known.results.length === 0;
       shown.update(known);
       setText(heading, `Time lines (last ${counted(latest.length, "batch", "batches")}, ${live.running.length + live.waiting.length} active, ${count(live.counts.completed)} completed)`);
       charts[0].update(times, rates);
       charts[1].update(times, column(WAITED));
-      charts[2].update(times, column(TOOK), times.map(() => live.interval * 1000));
-      charts[3].update(times, column(TOTAL));
+      const limit = times.map(() => (pace?.target_ms ?? live.interval) * 1000);
+      charts[2].update(times, column(TOOK), ...limits[0].map(() => limit));
+      charts[3].update(times, column(TOTAL), ...limits[1].map(() => limit));
       tables.running.update(rows(live.running));
       tables.waiting.update(rows(live.waiting));
       tables.completed.update(rows([...points].reverse()));
       time.update(live.operators);
       phase.update(live.phases);
+      loaded.update(live);
       state.update(live.states.map((of) => ({ ...of, key: of.stream })));
       notes.update(live.notices.map((of, key) => ({ ...of, key })));
     },
@@ -206,13 +235,13 @@ export function results() {
 export function graph(known) {
   const [picture, stages] = [el("div", { class: "card" }), el("div", { class: "card" }, el("p", { class: "quiet" }, "No batch yet."))];
   const list = table("The same as a list", [
-    { name: "Number", number: true, value: (of) => of.id, show: (of) => String(of.id) },
+    { name: "Number", kind: "number", value: (of) => of.id, show: (of) => String(of.id) },
     { name: "Operation", value: (of) => of.operator, show: (of) => of.operator },
     { name: "Name", value: (of) => of.name ?? "", show: (of) => of.name ?? "–" },
     { name: "Made from", show: (of) => of.parents.join(", ") || "–" },
-    { name: "Every", number: true, value: (of) => of.slide_ms, show: (of) => micros(of.slide_ms * 1000) },
+    { name: "Every", kind: "number", value: (of) => of.slide_ms, show: (of) => micros(of.slide_ms * 1000) },
     { name: "Where", show: (of) => place(of.site) },
-    { name: "Time, newest batch", number: true, value: (of) => of.took, show: (of) => micros(of.took) },
+    { name: "Time, newest batch", kind: "number", value: (of) => of.took, show: (of) => micros(of.took) },
   ], { sortable: true });
   let drawn = null;
   const timer = setInterval(() => newest(), 1000);
@@ -279,8 +308,11 @@ export function inputs() {
   const list = table("Inputs and their receivers", [
     { name: "Input", value: (of) => of.name, show: (of) => of.name },
     { name: "Receiver", show: (of) => (of.receiver ? el("span", { class: of.receiver.active ? "good" : "failed" }, of.receiver.active ? "ACTIVE" : "INACTIVE") : "none") },
-    { name: "Records", number: true, value: (of) => of.records, show: (of) => count(of.records) },
-    { name: "Rate", number: true, value: (of) => of.records_per_second, show: (of) => perSecond(of.records_per_second) },
+    { name: "Records", kind: "number", value: (of) => of.records, show: (of) => count(of.records) },
+    { name: "Rate", kind: "number", value: (of) => of.records_per_second, show: (of) => perSecond(of.records_per_second) },
+    { name: "Waiting", kind: "number", value: (of) => of.waiting_records ?? -1, show: (of) => (of.waiting_records === null ? "–" : count(of.waiting_records)) },
+    { name: "Held back lately", kind: "number", value: (of) => of.held_back, show: (of) => `${Math.round(of.held_back * 100)} %` },
+    { name: "Held back in all", kind: "number", value: (of) => of.held_back_micros, show: (of) => micros(of.held_back_micros) },
     { name: "Newest batch", show: (of) => of.description || "–" },
     { name: "Last error", show: (of) => (of.receiver?.last_error ? el("details", {}, el("summary", {}, `${batchTime(of.receiver.last_error_micros / 1000)}: ${of.receiver.last_error.slice(0, 100)}`), el("pre", {}, of.receiver.last_error)) : "–") },
   ], { sortable: true, empty: "the graph has none." });
@@ -298,8 +330,8 @@ export function checkpoints() {
   const list = table("Snapshots, newest first", [
     { name: "Newest batch in it", value: (of) => of.time, show: (of) => batchTime(of.time) },
     { name: "Written", show: (of) => batchTime(of.ended_micros / 1000) },
-    { name: "Took", number: true, value: (of) => of.ended_micros - of.started_micros, show: (of) => micros(of.ended_micros - of.started_micros) },
-    { name: "Size", number: true, value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
+    { name: "Took", kind: "number", value: (of) => of.ended_micros - of.started_micros, show: (of) => micros(of.ended_micros - of.started_micros) },
+    { name: "Size", kind: "number", value: (of) => of.bytes, show: (of) => bytes(of.bytes) },
     { name: "Status", show: (of) => (of.failure ? el("details", {}, el("summary", { class: "failed" }, "failed"), el("pre", {}, of.failure)) : el("span", { class: "good" }, "written")) },
   ], { sortable: true, pageful: 20, empty: "none in this run yet; one is written when the log has become long." });
   return {
@@ -315,7 +347,7 @@ export function checkpoints() {
 
 export function configuration() {
   const list = table("Settings in force", [
-    { name: "Setting", value: ([name]) => name, show: ([name]) => name },
+    { name: "Setting", kind: "name", value: ([name]) => name, show: ([name]) => name },
     { name: "Value", show: ([, value]) => value },
   ], { sortable: true });
   return {
@@ -363,7 +395,7 @@ function batchParts(status, batch, known) {
   const name = (stream) => known.live?.inputs.find((of) => of.stream === stream)?.name ?? `stream ${stream}`;
   const input = table("Input", [
     { name: "Input", show: (of) => name(of.stream) },
-    { name: "Records", number: true, show: (of) => count(of.records) },
+    { name: "Records", kind: "number", show: (of) => count(of.records) },
     { name: "What", show: (of) => of.description || "–" },
   ]);
   input.update(info.inputs.map((of) => ({ ...of, key: of.stream })));
@@ -390,12 +422,12 @@ function outputPart(output, batch) {
 function jobPart(job) {
   const took = job.info.ended_micros === null ? null : job.info.ended_micros - job.info.started_micros;
   const list = table(`Job ${job.info.id}: ${job.info.call} at ${place(job.info.site)}, ${micros(took)}`, [
-    { name: "Stage", number: true, show: ({ info }) => String(info.id) },
+    { name: "Stage", kind: "number", show: ({ info }) => String(info.id) },
     { name: "Operation", show: ({ info }) => `${info.operator} at ${place(info.site)}` },
-    { name: "Tasks", number: true, show: (of) => `${of.finished_tasks}/${of.info.tasks}` },
-    { name: "Time", number: true, show: ({ info }) => micros(info.ended_micros === null ? null : info.ended_micros - info.started_micros) },
-    { name: "Longest task", number: true, show: ({ info }) => micros(info.longest_task_micros) },
-    { name: "Hands on", number: true, show: ({ info }) => (info.output_bytes === null ? "–" : bytes(info.output_bytes)) },
+    { name: "Tasks", kind: "number", show: (of) => `${of.finished_tasks}/${of.info.tasks}` },
+    { name: "Time", kind: "number", show: ({ info }) => micros(info.ended_micros === null ? null : info.ended_micros - info.started_micros) },
+    { name: "Longest task", kind: "number", show: ({ info }) => micros(info.longest_task_micros) },
+    { name: "Hands on", kind: "number", show: ({ info }) => (info.output_bytes === null ? "–" : bytes(info.output_bytes)) },
     { name: "Operators", show: ({ info }) => info.operators.map((of) => `${of.operator} ${micros(of.micros)}`).join(", ") || "–" },
     { name: "Failure", show: (of) => (of.failure ? el("details", {}, el("summary", { class: "failed" }, `${of.info.failed_attempts} failed`), el("pre", {}, of.failure)) : "–") },
   ], { empty: "all of it was there already." });

@@ -5,6 +5,17 @@ use fantoccini::key::Key;
 use crate::jobs::hashtags;
 use crate::visitor::{Browser, PHONE};
 
+/// Each page's place in the address and the beginning of its title.
+const PAGES: [(&str, &str); 7] = [
+    ("", "Overview"),
+    ("results", "Results"),
+    ("graph", "Graph"),
+    ("inputs", "Inputs"),
+    ("checkpoints", "Checkpoints"),
+    ("configuration", "Configuration"),
+    ("batch/1000", "Batch"),
+];
+
 #[test]
 fn the_keyboard_reaches_and_opens_every_page() {
     let job = hashtags(vec![vec!["#tea"]]);
@@ -50,15 +61,7 @@ fn everything_has_a_name_for_those_who_listen() {
         ),
         "1,1,1,1,1"
     );
-    for (name, title) in [
-        ("", "Overview"),
-        ("results", "Results"),
-        ("graph", "Graph"),
-        ("inputs", "Inputs"),
-        ("checkpoints", "Checkpoints"),
-        ("configuration", "Configuration"),
-        ("batch/1000", "Batch"),
-    ] {
+    for (name, title) in PAGES {
         seen.go(name, title);
         seen.until("document.querySelectorAll('main h2').length > 0 && !document.body.innerText.includes('Looking…')");
         let nameless = "[...document.querySelectorAll('a, button, summary, meter, svg[role=img], [role=group], nav')]
@@ -85,15 +88,7 @@ fn a_phone_shows_all_of_it_without_moving_sideways() {
         hashtags(vec![vec!["#tea-with-a-name-that-has-no-end-and-no-space-in-it-and-goes-on-and-on-and-on"]]);
     job.clock.advance_batches(1);
     let seen = Browser::with(PHONE, &job.url);
-    for (name, title) in [
-        ("", "Overview"),
-        ("results", "Results"),
-        ("graph", "Graph"),
-        ("inputs", "Inputs"),
-        ("checkpoints", "Checkpoints"),
-        ("configuration", "Configuration"),
-        ("batch/1000", "Batch"),
-    ] {
+    for (name, title) in PAGES {
         seen.go(name, title);
         seen.until("document.querySelectorAll('main h2').length > 0 && !document.body.innerText.includes('Looking…')");
         seen.until("document.documentElement.scrollWidth <= 390");

@@ -80,6 +80,41 @@ pub(crate) fn slow() -> (Job, Sender<()>) {
     (job, go)
 }
 
+/// Its input has more than memory and disk may hold, while its first batch stays at work until the test lets it go.
+pub(crate) fn crowded() -> (Job, Sender<()>) {
+    let (go, wait) = channel();
+    let wait = Mutex::new(wait);
+    let page = page();
+    let builder = StreamingContext::builder("crowded").batch_interval(Duration::from_secs(1)).threads(2);
+    let builder = builder.memory_budget(100_000).received_on_disk(60_000);
+    let (ssc, clock) = manual(builder.watch(page.clone())).unwrap();
+    let numbers = ssc.receiver_stream(|out| {
+        for n in 0..50_000u64 {
+            out.store(n)?;
+        }
+        out.until_stopped();
+        Ok(())
+    });
+    numbers.named("numbers").foreach_rdd(move |rdd, _| {
+        // It ends when the test has let go.
+        let _ = wait.lock().unwrap().recv();
+        rdd.count()?;
+        Ok(())
+    });
+    ssc.start().unwrap();
+    (Job { ssc, clock, url: page.url() }, go)
+}
+
+/// Follows a latency target of 100 ms.
+pub(crate) fn paced() -> Job {
+    let page = page();
+    let builder = StreamingContext::builder("paced").latency(Duration::from_millis(100)).threads(2);
+    let (ssc, clock) = manual(builder.watch(page.clone())).unwrap();
+    ssc.generator_stream(1000, |n| n).unwrap().count().show("how many");
+    ssc.start().unwrap();
+    Job { ssc, clock, url: page.url() }
+}
+
 /// Keeps state in this directory, and goes on with it; so many batches run at once.
 pub(crate) fn recoverable(dir: &Path, now: i64, batches: u32) -> Job {
     let page = page();

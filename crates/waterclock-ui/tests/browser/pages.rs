@@ -1,6 +1,6 @@
 //! Each page shows what it should.
 
-use crate::jobs::{hashtags, recoverable};
+use crate::jobs::{hashtags, paced, recoverable};
 use crate::visitor::Browser;
 
 fn batches() -> Vec<Vec<&'static str>> {
@@ -39,6 +39,31 @@ fn the_overview_changes_with_each_batch() {
     assert_eq!(seen.value("window.stayed"), true, "it was loaded again");
 }
 
+/// Under a latency target the page says so, in place of an interval that batches don't have.
+#[test]
+fn the_pace_of_a_latency_target_is_shown() {
+    let job = paced();
+    let seen = Browser::at(&job.url);
+    seen.until_shown("Running batches within 100 ms");
+    job.clock.advance_batches(200);
+    seen.until_first_cell("Records of how many", 0, "50");
+    let tile = |name: &str| {
+        let of = "[...document.querySelectorAll('[aria-label=Pace] dt')]";
+        format!("{of}.find(of => of.innerText === '{name}').nextElementSibling.innerText")
+    };
+    seen.until(&format!("{} === '100 ms'", tile("Latency target")));
+    seen.until(&format!("{} === '50 ms'", tile("A batch spans")));
+    seen.until(&format!("{} === 'is met'", tile("Target")));
+    seen.until(&format!("/^\\d[\\d,]* records$/.test({})", tile("A batch takes at most")));
+    // Where there is none, nothing is said of it.
+    let job = hashtags(batches());
+    job.clock.advance_batches(1);
+    let seen = Browser::at(&job.url);
+    seen.until_shown("Running batches of 1 s");
+    assert_eq!(seen.value("document.querySelector('[aria-label=Pace]').hidden"), true);
+    assert_eq!(seen.table("Memory of data").len(), 6);
+}
+
 #[test]
 fn results_have_a_page_of_their_own() {
     let job = hashtags(batches());
@@ -52,6 +77,7 @@ fn results_have_a_page_of_their_own() {
     seen.until("document.querySelector('.u-legend').innerText.includes('#sea')");
 }
 
+/// T-276 (page): a composite operation is one box, however many streams the list has of it
 #[test]
 fn the_graph_has_boxes_and_the_same_as_a_list() {
     let job = hashtags(batches());
@@ -63,6 +89,11 @@ fn the_graph_has_boxes_and_the_same_as_a_list() {
     let streams = seen.table("The same as a list");
     assert_eq!((&*streams[0][1], &*streams[0][2], &*streams[0][3]), ("queue_stream", "messages", "–"));
     assert!(streams.iter().any(|row| row[1] == "update_state_by_key" && row[2] == "totals"), "{streams:?}");
+    let of_composite = streams.iter().filter(|row| row[1] == "count_by_value").count();
+    assert!(of_composite > 1, "{streams:?}");
+    let titles = "[...document.querySelector('svg.graph').querySelectorAll('g > title')]";
+    let is_composite = "of => of.textContent.startsWith('count_by_value ')";
+    assert_eq!(seen.value(&format!("{titles}.filter({is_composite}).length")), 1);
     // The stages of the newest batch, task by task.
     seen.until("[...document.querySelectorAll('svg.graph')].at(-1).textContent.includes('tasks')");
 }
@@ -89,6 +120,12 @@ fn checkpoints_say_what_a_start_went_on_with() {
     seen.go("checkpoints", "Checkpoints");
     seen.until_shown("Start 2 of this application: went on after batch");
     seen.until_shown(&format!("In {}", dir.path().display()));
+    // Three batches stand for the time in which nothing ran, and say so.
+    seen.go("", "Overview");
+    let completed = seen.table("Completed batches");
+    let told: Vec<&str> = completed.iter().map(|row| &*row[6]).collect();
+    let missed = "formed for time without a program";
+    assert_eq!(told, ["–", missed, missed, missed]);
     seen.go("results", "Results");
     seen.until_first_cell("Records of totals", 0, "a");
 }

@@ -1,6 +1,6 @@
 //! What fails, falls behind, ends, or is hostile.
 
-use crate::jobs::{failing, hashtags, slow};
+use crate::jobs::{crowded, failing, hashtags, slow};
 use crate::visitor::Browser;
 
 /// T-264: the texts of a failed stage and task, the cell with the error
@@ -52,6 +52,31 @@ fn a_job_that_falls_behind_says_which_stage_holds_it_back() {
     job.clock.advance_batches(4);
     seen.until_shown("8 completed batches");
     seen.until("document.getElementById('banner').hidden || document.getElementById('banner').innerText.includes('on average')");
+}
+
+/// What is short, and what is done about it, is in the banner, with the figures below.
+#[test]
+fn a_job_that_is_short_of_memory_says_so() {
+    let (job, go) = crowded();
+    let seen = Browser::at(&job.url);
+    let banner = "document.getElementById('banner').innerText";
+    seen.until(&format!("{banner}.includes('Memory is short: data is on disk')"));
+    assert_eq!(seen.value("document.getElementById('banner').hidden"), false);
+    let memory = seen.table("Memory of data");
+    let row = |what: &str| memory.iter().find(|row| row[0].starts_with(what)).unwrap()[1].clone();
+    assert!(row("received blocks").ends_with("KiB") && row("on disk now").ends_with("KiB"), "{memory:?}");
+    assert_eq!(row("state"), "0 B");
+    // Time passes while the receiver waits.
+    seen.go("inputs", "Inputs");
+    while seen.value(&format!("{banner}.includes('input numbers is held back')")) == false {
+        job.clock.tick_without_waiting();
+    }
+    seen.until("[...document.querySelectorAll('main td')].some(of => /^[1-9]\\d* %$/.test(of.innerText))");
+    drop(go);
+    job.clock.advance_batches(30);
+    seen.until("document.getElementById('banner').hidden");
+    let inputs = seen.table("Inputs and their receivers");
+    assert_eq!((&*inputs[0][2], &*inputs[0][4]), ("50,000", "0"), "{inputs:?}");
 }
 
 #[test]

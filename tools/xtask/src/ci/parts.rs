@@ -1,12 +1,11 @@
 //! The parts of the outer ring.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::time::Duration;
 
 use super::commands::{cargo, cargo_output, cargo_with};
 use super::word_count;
-use crate::packages::install;
+use crate::packages::need;
 use crate::page;
 use crate::torture::{Options, torture_files};
 use crate::workspace;
@@ -69,6 +68,7 @@ pub(super) const PARTS: &[Part] = &[
         run: torture_kafka,
     },
     Part { name: "page", what: "the page in a browser, its metrics", group: PAGE, run: page::check },
+    Part { name: "https", what: "the page over HTTPS", group: PAGE, run: https },
 ];
 
 fn fmt() -> Result<(), String> {
@@ -105,6 +105,8 @@ fn features() -> Result<(), String> {
         "waterclock-kafka",
         "-p",
         "waterclock-ui",
+        "-p",
+        "waterclock-progress",
     ];
     let sets = [
         "",
@@ -115,6 +117,7 @@ fn features() -> Result<(), String> {
         "waterclock/postgres-tls",
         "waterclock/ui",
         "waterclock/ui-tls",
+        "waterclock/progress",
     ];
     for set in sets {
         let lint = ["--no-default-features", "--features", set, "--", "-D", "warnings"];
@@ -133,7 +136,7 @@ fn features() -> Result<(), String> {
     ];
     let all = [
         "--features",
-        "waterclock-postgres/server-tests,waterclock-ui/browser-tests,waterclock-ui/tls,waterclock-examples/postgres",
+        "waterclock-postgres/server-tests,waterclock-ui/browser-tests,waterclock-ui/tls-tests,waterclock-examples/postgres",
     ];
     cargo(&[&connectors[..], &["--all-targets"], &all, &["--", "-D", "warnings"]].concat())
 }
@@ -249,15 +252,16 @@ fn torture_postgres() -> Result<(), String> {
 }
 
 fn kafka() -> Result<(), String> {
-    let has_tls = Command::new("pkg-config").args(["--exists", "openssl"]).status();
-    if !has_tls.is_ok_and(|status| status.success()) {
-        install("pkg-config", "kafka: OpenSSL is not found")?;
-        install("libssl-dev", "kafka: OpenSSL is not found")?;
-    }
+    let tls = ["pkg-config", "libssl-dev"];
+    need(&tls, "pkg-config", &["--exists", "openssl"], "kafka: OpenSSL is not found")?;
     let tests = ["test", "--quiet", "-p", "waterclock-kafka", "--features", "server-tests"];
     cargo(&[&["xtask", "servers", "kafka", "--", "cargo"][..], &tests].concat())
 }
 
 fn torture_kafka() -> Result<(), String> {
     cargo(&["xtask", "torture-kafka", "--kills", "20"])
+}
+
+fn https() -> Result<(), String> {
+    cargo(&["test", "--quiet", "-p", "waterclock-ui", "--features", "tls-tests", "--test", "https"])
 }

@@ -1,21 +1,17 @@
 //! A browser that is driven from outside: ChromeDriver, which starts headless Chromium for each session.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use super::guard::Guard;
 use super::server::{Server, free_port};
-use crate::packages::install;
+use crate::packages::need;
 
 /// Starts it; the address is the URL of its WebDriver.
 pub(super) fn start() -> Result<Server, String> {
     for (program, package) in [("chromium", "chromium"), ("chromedriver", "chromium-driver")] {
-        let asked =
-            Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if !asked.is_ok_and(|status| status.success()) {
-            install(package, &format!("browser: `{program}` is not there"))?;
-        }
+        need(&[package], program, &["--version"], &format!("browser: `{program}` is not there"))?;
     }
     let port = free_port()?;
     let guard = Guard::new("browser", "KILL")?;

@@ -73,19 +73,9 @@ const LAYERS: &[Layers] = &[
     },
     Layers {
         sources: "crates/waterclock-ui/src/",
-        order: &[
-            "access",
-            "assets",
-            "dates",
-            "rest",
-            "live",
-            "metrics",
-            "routes",
-            "tls",
-            "connection",
-            "page",
-        ],
+        order: &["access", "assets", "rest", "live", "metrics", "routes", "tls", "connection", "page"],
     },
+    Layers { sources: "crates/waterclock-progress/src/", order: &["said", "screen", "line"] },
     Layers {
         sources: "crates/waterclock-postgres/src/",
         order: &["error", "row", "table", "tls", "server", "sink"],

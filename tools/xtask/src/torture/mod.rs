@@ -106,22 +106,23 @@ fn torture(options: &Options, kind: &mut dyn Kind) -> Result<(), String> {
     let place = workspace::target().join("torture").join(&mode);
     let mut tally = Tally::read(options.state.as_deref(), &mode)?;
     let targets = kind.targets();
-    let left = |tally: &Tally| {
+    let of_all = |tally: &Tally| options.kills.saturating_sub(tally.kills());
+    let of_points = |tally: &Tally| {
         let points = targets.iter().filter(|target| target.is_point());
-        let at_points: u64 =
-            points.map(|target| options.each.saturating_sub(tally.kills_at(target.name))).sum();
-        options.kills.saturating_sub(tally.kills()).max(at_points)
+        points.map(|target| options.each.saturating_sub(tally.kills_at(target.name))).sum::<u64>()
     };
-    while left(&tally) > 0 {
+    while of_all(&tally).max(of_points(&tally)) > 0 {
         let (of_a_check, checks) = (kind.kills_of_a_check(), kind.checks_of_a_life());
         let seed = options.seed.wrapping_add(tally.kills());
         emptied(&place)?;
         let mut life = Life::new(&place, seed, options.unsynced, kind.begin(&place, seed)?);
         for _ in 0..checks {
-            let kills = of_a_check.min(left(&tally));
-            if kills == 0 {
-                break;
-            }
+            let kills = match (of_all(&tally), of_points(&tally)) {
+                (0, 0) => break,
+                (left, 0) => of_a_check.min(left),
+                // The first kills of a life are always the same: what lacks kills comes after them.
+                _ => of_a_check,
+            };
             let outcome = life.some_kills(kills, &mut tally).and_then(|()| life.finish(&mut tally));
             if let Err(why) = outcome {
                 tally.count("faults", 1);

@@ -8,9 +8,9 @@ use waterclock_base::world::lock;
 use waterclock_base::{BatchTime, Data, Key, Record, Result, millis};
 use waterclock_engine::{Parent, Rdd, Sink, Step, TaskCx};
 
+use super::state_input::StateInput;
 use super::state_spec::Now;
 use super::state_stream::{StateStream, emitted, snapshot};
-use super::update_state::last_of_each;
 use super::{State, StateSpec};
 use crate::dstream::DStream;
 use crate::graph::{AnyNode, BatchCx, StateKind, StreamCompute, StreamNode, StreamState};
@@ -161,14 +161,11 @@ where
         before: Option<Arc<StateStage<K, S, M>>>,
         cx: &BatchCx<'_>,
     ) -> Result<Arc<StateStage<K, S, M>>> {
-        let begins = !self.stream.versions.any();
+        let data = self.parent.rdd_at(time, cx)?;
         let look = *lock(&self.look);
         let looks = look.is_none_or(|interval| time.is_multiple_of(interval, cx.zero));
         let update = Touch {
-            time,
-            seed: self.stream.versions.store().seed(),
-            data: self.parent.rdd_at(time, cx)?.map(|rdd| self.stream.spread(&rdd)),
-            initial: self.initial.as_ref().filter(|_| begins).map(|rdd| self.stream.spread(rdd)),
+            input: StateInput::new(&self.stream, time, data, self.initial.as_ref()),
             refreshes: self.timeout.is_some(),
             threshold: self.timeout.filter(|_| looks).map(|idle| time - idle),
             f: self.f.clone(),
@@ -232,10 +229,7 @@ where
 
 /// Touches the keys of a batch, and those that time out.
 struct Touch<K: Key, V: Record, S: Record, F> {
-    time: BatchTime,
-    seed: u64,
-    data: Option<Rdd<(K, V)>>,
-    initial: Option<Rdd<(K, S)>>,
+    input: StateInput<K, V, S>,
     /// Whether a look alone counts as a touch: where there is a time-out.
     refreshes: bool,
     /// Keys that were last touched before this time out now.
@@ -252,18 +246,17 @@ where
     F: Fn(BatchTime, &K, Option<V>, &mut State<'_, S>) -> Option<M> + Send + Sync + 'static,
 {
     fn parents(&self) -> Vec<Parent> {
-        let data = self.data.iter().map(Rdd::lineage);
-        data.chain(self.initial.iter().map(Rdd::lineage)).map(Parent::Narrow).collect()
+        self.input.parents()
     }
 
     fn update(&self, partition: usize, before: &View<'_, K, S>, cx: &TaskCx) -> Step<Updated<K, S, M>> {
-        let mut delta = before.delta(self.time);
-        for (key, state) in last_of_each(self.initial.as_ref(), partition, self.seed, cx)? {
-            let change = Change::Set(Entry { state, touched: self.time });
+        let mut delta = before.delta(self.input.time);
+        for (key, state) in self.input.initial(partition, cx)? {
+            let change = Change::Set(Entry { state, touched: self.input.time });
             delta.rows.insert(delta.rows.hash(&key), key, Changed { at: None, change });
         }
         let mut toucher = Toucher { rule: self, before, cx, delta, emitted: Vec::new() };
-        if let Some(data) = &self.data {
+        if let Some(data) = &self.input.data {
             data.compute(partition, cx, &mut toucher)?;
         }
         toucher.time_out()?;
@@ -289,7 +282,7 @@ where
 {
     /// Calls the function for one record.
     fn touch(&mut self, key: K, value: V) -> Step {
-        let (hash, time) = (self.delta.rows.hash(&key), self.rule.time);
+        let (hash, time) = (self.delta.rows.hash(&key), self.rule.input.time);
         if let Some(at) = self.delta.rows.find(hash, &key) {
             if let Some((key, changed)) = self.delta.rows.row_mut(at) {
                 let old = match &changed.change {
@@ -338,7 +331,7 @@ where
         for (key, old) in idle {
             self.cx.check()?;
             let mut state = State::new(Some(&old), true);
-            self.emitted.extend((self.rule.f)(self.rule.time, &key, None, &mut state));
+            self.emitted.extend((self.rule.f)(self.rule.input.time, &key, None, &mut state));
             state.into_now()?;
             let hash = self.delta.rows.hash(&key);
             let (at, _) = self.before.find(hash, &key);

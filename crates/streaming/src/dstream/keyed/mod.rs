@@ -7,6 +7,7 @@ mod map_values;
 
 // State across batches.
 mod map_with_state;
+mod state_input;
 mod state_options;
 mod state_spec;
 mod state_stream;

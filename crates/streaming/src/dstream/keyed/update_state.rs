@@ -4,9 +4,10 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use waterclock_base::{BatchTime, Data, Key, Record, Result};
-use waterclock_engine::{Parent, Rdd, Sink, Step, TaskCx};
+use waterclock_engine::{Parent, Rdd, Step, TaskCx};
 
 use super::StateOptions;
+use super::state_input::StateInput;
 use super::state_stream::{StateStream, snapshot};
 use crate::dstream::DStream;
 use crate::graph::{BatchCx, StateKind, StreamCompute, StreamNode, StreamState};
@@ -148,27 +149,18 @@ impl<K: Key, V: Record, S: Record, R: UpdateRule<K, V, S>> UpdateState<K, V, S, 
         cx: &BatchCx<'_>,
     ) -> Result<Option<Arc<StateStage<K, S, ()>>>> {
         let data = self.parent.rdd_at(time, cx)?;
-        let begins = !self.stream.versions.any();
-        if data.is_none() && begins {
+        if data.is_none() && !self.stream.versions.any() {
             return Ok(None);
         }
-        let update = UpdateAll {
-            time,
-            seed: self.stream.versions.store().seed(),
-            data: data.map(|rdd| self.stream.spread(&rdd)),
-            initial: self.initial.as_ref().filter(|_| begins).map(|rdd| self.stream.spread(rdd)),
-            rule: self.rule.clone(),
-        };
+        let input = StateInput::new(&self.stream, time, data, self.initial.as_ref());
+        let update = UpdateAll { input, rule: self.rule.clone() };
         Ok(Some(self.stream.stage(time, before, cx.engine, update)))
     }
 }
 
 /// Runs the rule for a partition.
 struct UpdateAll<K: Key, V: Record, S: Record, R> {
-    time: BatchTime,
-    seed: u64,
-    data: Option<Rdd<(K, V)>>,
-    initial: Option<Rdd<(K, S)>>,
+    input: StateInput<K, V, S>,
     rule: Arc<R>,
 }
 
@@ -180,14 +172,12 @@ where
     R: UpdateRule<K, V, S>,
 {
     fn parents(&self) -> Vec<Parent> {
-        let data = self.data.iter().map(Rdd::lineage);
-        data.chain(self.initial.iter().map(Rdd::lineage)).map(Parent::Narrow).collect()
+        self.input.parents()
     }
 
     fn update(&self, partition: usize, before: &View<'_, K, S>, cx: &TaskCx) -> Step<Updated<K, S, ()>> {
-        let values = grouped(self.data.as_ref(), partition, self.seed, cx)?;
-        let initial = last_of_each(self.initial.as_ref(), partition, self.seed, cx)?;
-        let delta = self.rule.delta(self.time, before, values, initial, cx)?;
+        let (values, initial) = (self.input.values(partition, cx)?, self.input.initial(partition, cx)?);
+        let delta = self.rule.delta(self.input.time, before, values, initial, cx)?;
         Ok(Updated { delta, emitted: Vec::new() })
     }
 }
@@ -239,51 +229,4 @@ where
 pub(super) fn take<K: Key, V>(groups: &mut Rows<K, Vec<V>>, key: &K) -> Vec<V> {
     let at = groups.find(groups.hash(key), key);
     at.and_then(|at| groups.remove(at)).map_or_else(Vec::new, |(_, values)| values)
-}
-
-/// The initial state of a partition, the last record of each key.
-pub(super) fn last_of_each<K: Key, S: Record>(
-    initial: Option<&Rdd<(K, S)>>,
-    partition: usize,
-    seed: u64,
-    cx: &TaskCx,
-) -> Step<impl Iterator<Item = (K, S)>> {
-    let last = grouped(initial, partition, seed, cx)?;
-    Ok(last.into_rows().filter_map(|(key, mut states)| Some((key, states.pop()?))))
-}
-
-/// The values of each key of a partition, in order.
-pub(super) fn grouped<K: Key, V: Data>(
-    data: Option<&Rdd<(K, V)>>,
-    partition: usize,
-    seed: u64,
-    cx: &TaskCx,
-) -> Step<Rows<K, Vec<V>>> {
-    let mut groups = Groups { cx, rows: Rows::new(seed) };
-    if let Some(data) = data {
-        data.compute(partition, cx, &mut groups)?;
-    }
-    Ok(groups.rows)
-}
-
-/// Gathers the values of each key, in order.
-struct Groups<'a, K, V> {
-    cx: &'a TaskCx,
-    rows: Rows<K, Vec<V>>,
-}
-
-impl<K: Key, V: Data> Sink<(K, V)> for Groups<'_, K, V> {
-    fn push(&mut self, chunk: &mut Vec<(K, V)>) -> Step {
-        self.cx.check()?;
-        for (key, value) in chunk.drain(..) {
-            let hash = self.rows.hash(&key);
-            match self.rows.find(hash, &key).and_then(|at| self.rows.row_mut(at)) {
-                Some((_, values)) => values.push(value),
-                None => {
-                    self.rows.insert(hash, key, vec![value]);
-                }
-            }
-        }
-        Ok(())
-    }
 }

@@ -1,11 +1,10 @@
 //! `try_map_or_reject`: a second stream of the records that were refused.
 
-use std::error::Error as StdError;
 use std::panic::Location;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use waterclock_base::{BatchTime, BoxError, Data, RddId, Record, Result};
+use waterclock_base::{BatchTime, BoxError, Data, RddId, Record, Result, full_text};
 use waterclock_engine::{Compute, Rdd, Sink, Step, StorageLevel, TaskCx};
 
 use crate::dstream::DStream;
@@ -127,7 +126,7 @@ impl<T: Record, U: Record, F: Fn(&T) -> Result<U, BoxError>> Sorting<'_, T, U, F
     fn sort<R: std::borrow::Borrow<T>>(&mut self, record: R, own: impl FnOnce(R) -> T) {
         let sorted = (self.rule.f)(record.borrow()).map_err(|error| Rejected {
             record: own(record),
-            error: text_of(&*error),
+            error: full_text(&*error),
             operator: self.rule.operator.clone(),
             batch: self.rule.batch,
             partition: self.partition,
@@ -160,16 +159,4 @@ impl<T: Record, U: Record, F: Fn(&T) -> Result<U, BoxError>> Sink<T> for Sorting
         self.cx.leave(before);
         self.hand_on()
     }
-}
-
-/// The error and its causes.
-fn text_of(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

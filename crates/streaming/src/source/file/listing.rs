@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use waterclock_base::world::{Disk, DiskName};
 use waterclock_base::{BatchTime, Result};
+use waterclock_engine::panic_message;
 
 use super::glob::Glob;
 use super::select::{Selector, Verdict};
@@ -207,8 +208,10 @@ impl Listing {
         match &self.filter {
             None => Ok(!name.as_encoded_bytes().starts_with(b".")),
             // The thread that forms batches must not end with the program's closure.
-            Some(filter) => catch_unwind(AssertUnwindSafe(|| filter(path)))
-                .map_err(|_| format!("the filter panicked; files that it is shown wait: {}", path.display())),
+            Some(filter) => catch_unwind(AssertUnwindSafe(|| filter(path))).map_err(|panic| {
+                let (path, panic) = (path.display(), panic_message(panic));
+                format!("the filter panicked; files that it is shown wait: {path}: {panic}")
+            }),
         }
     }
 

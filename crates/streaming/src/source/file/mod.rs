@@ -346,7 +346,6 @@ impl<F: Send + Sync + 'static> Source for Files<F> {
         let batch = self.look(interval.to);
         for text in batch.warnings {
             let text = format!("{} at {}: {text}", self.operator, self.site);
-            tracing::warn!("{text}");
             self.bus.post(Event::Warning { text });
         }
         let info = InputInfo { stream: self.stream, records: 0, description: described(&batch.files) };
