@@ -80,6 +80,76 @@ fn with_room_for_a_part_only_the_rest_is_computed_again() {
     assert!(again == 1000 || again == 2000, "{again} calls, {} bytes in use", engine.memory().used());
 }
 
+/// Runs jobs that have nothing to do with what is kept.
+fn other_jobs(engine: &Engine, jobs: usize) {
+    (0..jobs).for_each(|_| assert!(engine.parallelize(vec![1u64, 2], 1).sum().is_ok_and(|sum| sum == 3)));
+}
+
+/// What nobody asks for any more makes room for what is asked for, and is the same when it is asked for after all:
+/// read from disk where it may be, computed again where not.
+#[test]
+fn what_was_left_alone_makes_room() {
+    // There is room for one of them.
+    for (level, budget) in [
+        (StorageLevel::MemoryOnly, 300_000),
+        (StorageLevel::MemoryOnlySer, 100_000),
+        (StorageLevel::MemoryAndDisk, 300_000),
+        (StorageLevel::MemoryAndDiskSer, 100_000),
+    ] {
+        let engine = engine(budget);
+        let ((old, calls), (new, new_calls)) = (counted(&engine), counted(&engine));
+        let expected = old.persist(level).unwrap().collect().unwrap();
+        other_jobs(&engine, 20);
+        new.persist(level).unwrap();
+        (0..3).for_each(|_| assert_eq!(new.collect().unwrap(), expected));
+        assert_eq!((calls.value(), new_calls.value()), (3000, 3000), "{level:?}");
+        assert_eq!(engine.memory().on_disk() > 0, level.uses_disk());
+        assert!(engine.memory().used() <= budget / 2);
+        assert_eq!(old.collect().unwrap(), expected);
+        assert_eq!(calls.value() > 3000, !level.uses_disk(), "{level:?}");
+        drop((old, new));
+        assert_eq!((engine.memory().used(), engine.memory().on_disk()), (0, 0));
+    }
+}
+
+/// What is read by turns stays, also where not all of it has room: only what has none is computed again.
+#[test]
+fn what_is_in_use_is_not_pushed_out() {
+    let engine = engine(500_000);
+    let all: Vec<_> = (0..4).map(|_| counted(&engine)).collect();
+    all.iter().for_each(|(rdd, _)| drop(rdd.cache().unwrap()));
+    let mut before = Vec::new();
+    for turn in 0..40 {
+        all.iter().for_each(|(rdd, _)| assert_eq!(rdd.count().unwrap(), 3000));
+        other_jobs(&engine, 5);
+        if turn == 0 {
+            before = all.iter().map(|(_, calls)| calls.value()).collect();
+        }
+    }
+    let calls: Vec<_> = all.iter().map(|(_, calls)| calls.value()).collect();
+    assert_eq!(calls[..2], before[..2], "they had room and keep it");
+    assert!(calls[3] > before[3], "there is no room for all of them");
+}
+
+/// A dataset that is written out while tasks read it, and one whose shuffle is gone with it.
+#[test]
+fn what_made_room_while_it_is_read_is_read_to_the_end() {
+    let engine = engine(300_000);
+    let (old, _) = counted(&engine);
+    let counts = old.map(|text| (text, 1u64)).reduce_by_key(|a, b| a + b);
+    let expected = counts.cache().unwrap().sorted().unwrap();
+    for _ in 0..20 {
+        other_jobs(&engine, 40);
+        let (new, _) = counted(&engine);
+        new.cache().unwrap();
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(|| counts.sorted().unwrap());
+            new.count().unwrap();
+            assert_eq!(reading.join().unwrap(), expected);
+        });
+    }
+}
+
 #[test]
 fn after_unpersist_it_is_computed_from_its_lineage() {
     let engine = engine(1 << 30);

@@ -6,16 +6,19 @@
 
 mod common;
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::{SECOND, ear, eventually};
 use waterclock_base::world::lock;
-use waterclock_base::{BatchTime, Error, Event};
+use waterclock_base::{BatchInterval, BatchTime, BoxError, Error, Event};
 use waterclock_engine::Keyed;
 use waterclock_streaming::testing::{TestClock, get_or_create, manual};
-use waterclock_streaming::{Builder, Collected, DStream, State, StateSpec, Stop, StreamingContext};
+use waterclock_streaming::{
+    Builder, Collected, DStream, RangeSource, State, StateSpec, Stop, StreamingContext,
+};
 
 const TARGET: Duration = Duration::from_millis(100);
 const STEP: Duration = Duration::from_millis(5);
@@ -231,6 +234,90 @@ fn a_restart_goes_on() {
         assert_eq!(sums, expected(end - 1000, end), "{time}");
     }
     assert_eq!(sorted(total).last().unwrap(), &(BatchTime::from_millis(11_750), expected(0, 11_750)));
+}
+
+/// So many numbers, which are there already.
+struct Backlog(Arc<AtomicU64>);
+
+impl RangeSource<u64> for Backlog {
+    type Range = Range<u64>;
+
+    fn next(&self, before: Option<&Range<u64>>, interval: BatchInterval) -> Result<Range<u64>, BoxError> {
+        self.next_at_most(before, interval, u64::MAX)
+    }
+
+    fn next_at_most(
+        &self,
+        before: Option<&Range<u64>>,
+        _: BatchInterval,
+        records: u64,
+    ) -> Result<Range<u64>, BoxError> {
+        let (from, there) = (before.map_or(0, |before| before.end), self.0.load(Ordering::SeqCst));
+        Ok(from..there.min(from.saturating_add(records)))
+    }
+
+    fn partitions(&self, _: &Range<u64>) -> usize {
+        1
+    }
+
+    fn records(&self, range: &Range<u64>) -> u64 {
+        range.end - range.start
+    }
+
+    fn describe(&self, range: &Range<u64>) -> String {
+        format!("{range:?}")
+    }
+
+    fn read(
+        &self,
+        range: &Range<u64>,
+        _: usize,
+        out: &mut dyn FnMut(u64) -> Result<(), BoxError>,
+    ) -> Result<(), BoxError> {
+        range.clone().try_for_each(out)
+    }
+}
+
+/// What has queued up while nothing ran is split as well: the batches that make up for the time between take no more
+/// than others, and those after them the rest.
+#[test]
+fn what_queued_up_between_is_taken_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let there = Arc::<AtomicU64>::default();
+    let live = |now: i64, steps: u32, stop: Stop| {
+        let mut seen = None;
+        let (ssc, clock) = get_or_create(dir.path(), BatchTime::from_millis(now), |builder| {
+            let ssc = builder.latency(TARGET).threads(2).build()?;
+            let (numbers, _) = ssc.range_stream("backlog", Backlog(there.clone()));
+            seen = Some(numbers.named("numbers").collect_batches());
+            Ok(ssc)
+        })
+        .unwrap();
+        ssc.start().unwrap();
+        clock.advance_batches(steps);
+        match stop {
+            Stop::Gracefully => clock.stop_gracefully().unwrap(),
+            stop => ssc.stop(stop).unwrap(),
+        }
+        seen.map(|seen| seen.all()).unwrap_or_default()
+    };
+    there.store(50, Ordering::SeqCst);
+    let before: Vec<u64> = live(0, 20, Stop::Now).into_iter().flat_map(|(_, batch)| batch).collect();
+    assert_eq!(before, (0..50).collect::<Vec<_>>());
+    there.store(20_000, Ordering::SeqCst);
+    // A graceful stop in the middle of it leaves the rest to the next start.
+    let lives = [live(60_000, 4, Stop::Gracefully), live(90_000, 200, Stop::Now)];
+    let sizes = lives.each_ref().map(|life| life.iter().map(|(_, batch)| batch.len()).collect::<Vec<_>>());
+    for sizes in &sizes {
+        let mut most = 100;
+        for size in sizes {
+            assert!(*size <= most, "{sizes:?}");
+            most = most.max(2 * size);
+        }
+    }
+    assert!((200..15_000).contains(&sizes[0].iter().sum::<usize>()), "{sizes:?}");
+    let after: Vec<u64> = lives.into_iter().flatten().flat_map(|(_, batch)| batch).collect();
+    assert_eq!(after, (50..20_000).collect::<Vec<_>>());
 }
 
 #[test]

@@ -7,13 +7,14 @@
 mod common;
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use common::{SECOND, ear, eventually, warnings};
 use waterclock_base::world::lock;
-use waterclock_base::{Record, Text};
-use waterclock_streaming::testing::{TestClock, manual};
+use waterclock_base::{BatchTime, Record, Text};
+use waterclock_streaming::testing::{TestClock, get_or_create, manual};
 use waterclock_streaming::{Builder, Collected, DStream, ReceiverHandle, Stop, StreamingContext};
 
 fn builder() -> Builder {
@@ -147,6 +148,72 @@ fn state_over_its_limit_is_told_and_stops_nothing() {
     ssc.stop(Stop::Now).unwrap();
     ssc.await_termination().unwrap();
     assert_eq!((warnings(&heard, "state takes"), warnings(&heard, "visits")), (1, 1));
+}
+
+/// The more memory state has, the sooner received blocks go to disk: here so few that they would stay without it. State
+/// that was restored counts before the first batch.
+#[test]
+fn state_leaves_less_for_received_blocks() {
+    let life = |dir: &Path, now: i64, keys: u64, records: usize| {
+        let (mut sums, mut counter) = (None, None);
+        let (ssc, clock) = get_or_create(dir, BatchTime::from_millis(now), |builder| {
+            let builder = builder.batch_interval(SECOND).threads(2);
+            let ssc = builder.memory_budget(40_000).received_on_disk(1 << 20).build()?;
+            let many = ssc.queue_stream(vec![(0..keys).map(|n| (n, 1u64)).collect()]).named("keys");
+            let (stream, stored) = stored(&ssc, records, |out, n| out.store((n as u64, 1u64)));
+            let count = |new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.iter().sum::<u64>());
+            let visits = many.union(&stream.named("in")).update_state_by_key(count).named("visits");
+            let sum = visits.map(|(_, visits)| visits).reduce(|a, b| a + b);
+            (sums, counter) = (Some(sum.collect_batches()), Some(stored));
+            Ok(ssc)
+        })
+        .unwrap();
+        ssc.start().unwrap();
+        let (sums, stored) = (sums.unwrap(), counter.unwrap());
+        eventually("not all is stored", || stored.load(Ordering::SeqCst) == records);
+        let memory = ssc.status().memory;
+        clock.advance_batches(1);
+        let sum = sums.all().last().map(|(_, sum)| sum[0]);
+        ssc.stop(Stop::Now).unwrap();
+        (memory, sum)
+    };
+    let (small, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (without, sum) = life(small.path(), 0, 1, 500);
+    assert_eq!((without.state, without.received, without.on_disk, sum), (0, 8000, 0, Some(501)));
+    life(large.path(), 0, 3000, 0);
+    let (with, sum) = life(large.path(), 1000, 3000, 500);
+    assert!(with.state >= 40_000 && with.on_disk > 0 && with.received <= 5008, "{with:?}");
+    assert_eq!(sum, Some(3500));
+}
+
+/// Blocks that another process received, and no batch had yet, take no more memory than those of this one.
+#[test]
+fn restored_blocks_go_to_disk_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let life = |blocks: usize| {
+        let (mut seen, mut counter) = (None, None);
+        let (ssc, clock) = get_or_create(dir.path(), BatchTime::ZERO, |builder| {
+            let builder = builder.batch_interval(SECOND).threads(2);
+            let ssc = builder.memory_budget(40_000).received_on_disk(1 << 20).build()?;
+            let (stream, stored) = stored(&ssc, blocks, |out, n| out.store_many(vec![n as u64; 100]));
+            (seen, counter) = (Some(stream.named("in").collect_batches()), Some(stored));
+            Ok(ssc)
+        })
+        .unwrap();
+        ssc.start().unwrap();
+        (ssc, clock, seen.unwrap(), counter.unwrap())
+    };
+    let (ssc, clock, _, stored) = life(60);
+    eventually("not all is stored", || stored.load(Ordering::SeqCst) == 60);
+    ssc.stop(Stop::Now).unwrap();
+    drop((ssc, clock));
+    let (ssc, clock, seen, _) = life(0);
+    let memory = ssc.status().memory;
+    assert!(memory.received <= 10_800 && memory.on_disk > 0, "{memory:?}");
+    clock.advance_batches(1);
+    let expected: Vec<u64> = (0..60).flat_map(|n| vec![n; 100]).collect();
+    assert_eq!(seen.all().into_iter().flat_map(|(_, batch)| batch).collect::<Vec<_>>(), expected);
+    ssc.stop(Stop::Now).unwrap();
 }
 
 /// Kept datasets and received blocks are in the same account.

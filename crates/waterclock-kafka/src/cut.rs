@@ -34,7 +34,8 @@ pub enum Start {
     /// At these offsets by topic and partition; elsewhere at the first record.
     Offsets(BTreeMap<(String, i32), i64>),
     /// Where the group of [`commit_to_group`](crate::KafkaSource::commit_to_group) is; where it has not been, at the
-    /// first record.
+    /// first record. Brokers forget a group for which no program has run for `offsets.retention.minutes`, a week if
+    /// they are not told otherwise.
     Group,
 }
 

@@ -53,7 +53,12 @@ impl<T: Data> Held<T> {
         } else {
             estimate_bytes(&records, codec)
         };
-        let reservation = if rule.memory { memory.reserve(rule.share, bytes) } else { None };
+        let reserve = || memory.reserve(rule.share, bytes);
+        let reservation = match rule.share {
+            _ if !rule.memory => None,
+            Share::Cached => reserve().or_else(|| memory.make_room(bytes).then(reserve).flatten()),
+            _ => reserve(),
+        };
         if reservation.is_some() {
             let place = match encoded {
                 Some(encoded) => Place::Bytes(encoded, codec),
@@ -70,6 +75,25 @@ impl<T: Data> Held<T> {
         };
         let file = memory.spill(&encoded)?;
         Ok(Ok(Held { place: Place::Disk(file, codec), count, bytes, _reservation: None }))
+    }
+
+    /// Whether it takes memory.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        !matches!(self.place, Place::Disk(..))
+    }
+
+    /// The same records on disk.
+    ///
+    /// # Errors
+    /// When they can't be encoded or written.
+    pub(crate) fn on_disk(&self, codec: Codec<T>, memory: &Memory) -> Result<Self> {
+        let file = match &self.place {
+            Place::Records(records) => memory.spill(&encode_all(records, codec)?)?,
+            Place::Bytes(bytes, _) => memory.spill(bytes)?,
+            Place::Disk(file, _) => memory.spill(&file.read()?)?,
+        };
+        let (count, bytes) = (self.count, self.bytes);
+        Ok(Held { place: Place::Disk(file, codec), count, bytes, _reservation: None })
     }
 
     /// How many records.

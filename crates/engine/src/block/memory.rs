@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use waterclock_base::Result;
 use waterclock_base::world::Disk;
 
+use super::evict::Keeping;
 use super::spill::{SpillFile, Spills};
 
 /// What memory is used for, and what happens where there is none left.
@@ -16,7 +17,8 @@ pub enum Share {
     Received,
     /// Buckets between stages: they go to disk.
     Shuffled,
-    /// Persisted datasets: they go to disk or are computed again, as their level says.
+    /// Persisted datasets: those that were not asked for for long make room for others; what has none goes to disk or
+    /// is computed again, as its level says.
     Cached,
     /// Keyed state: it stays, the others get less, and listeners are warned.
     State,
@@ -47,6 +49,7 @@ struct Account {
     budget: u64,
     used: [AtomicU64; SHARES],
     spills: Spills,
+    keeping: Keeping,
 }
 
 /// Bytes taken from the budget, given back when dropped.
@@ -73,7 +76,8 @@ impl Drop for Reservation {
 impl Memory {
     pub(crate) fn new(budget: u64, spill_dir: PathBuf, disk: Arc<dyn Disk>) -> Self {
         let used = [const { AtomicU64::new(0) }; SHARES];
-        Memory { inner: Arc::new(Account { budget, used, spills: Spills::new(spill_dir, disk) }) }
+        let (spills, keeping) = (Spills::new(spill_dir, disk), Keeping::default());
+        Memory { inner: Arc::new(Account { budget, used, spills, keeping }) }
     }
 
     /// The whole budget in bytes.
@@ -103,6 +107,22 @@ impl Memory {
         let reservation = Reservation { account: self.inner.clone(), share, bytes };
         let fits = mine <= self.inner.budget / 2 && self.used() <= self.inner.budget;
         fits.then_some(reservation)
+    }
+
+    /// The datasets that are kept.
+    pub(crate) fn keeping(&self) -> &Keeping {
+        &self.inner.keeping
+    }
+
+    /// Takes kept data that nobody seems to need out of memory, until so many more bytes may be kept; whether they may.
+    pub(crate) fn make_room(&self, bytes: u64) -> bool {
+        let fits = |used: u64, most: u64| used.saturating_add(bytes) <= most;
+        if bytes > self.share() {
+            return false;
+        }
+        let has_room = || fits(self.used_by(Share::Cached), self.share()) && fits(self.used(), self.budget());
+        self.keeping().make_room(&has_room);
+        has_room()
     }
 
     /// Whether a share may take more.

@@ -1,5 +1,6 @@
 //! Records that are kept for later: in memory, as bytes, or on disk, under one account.
 
+mod evict; // which kept partitions make room for others
 mod held; // one run of records, wherever it is
 mod keep; // the kept partitions of a dataset
 mod level; // where kept partitions may go

@@ -51,6 +51,7 @@ enum TaskMessage {
 /// The error of the task that failed as often as it may, or [`Error::Cancelled`].
 pub(crate) fn run_job(engine: &Engine, target: Arc<dyn StageOutput>) -> Result<()> {
     let id = engine.next_job_id();
+    engine.memory().keeping().job();
     let cancelled = Arc::new(AtomicBool::new(false));
     let (sender, receiver) = channel();
     let wake = sender.clone();

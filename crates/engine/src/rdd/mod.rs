@@ -291,7 +291,7 @@ impl<T: Data> Rdd<T> {
 
     /// Marks the dataset to be kept once it is computed.
     pub(crate) fn keep_in(&self, store: Store<T>) -> Result<()> {
-        let keep = Keep::new(store, self.partitions(), self.engine().clone());
+        let keep = Keep::new(store, self.partitions(), self.engine().memory());
         let level = keep.level();
         if self.node.keep.set(keep).is_err() {
             let now = self.node.keep.get().map(Keep::level);

@@ -122,7 +122,9 @@ impl Ticking {
                 break;
             }
             self.ticker.from = interval.to;
-            self.form(interval, clock.now_micros(), &Shares::default(), BatchOrigin::CaughtUp);
+            // Under a latency target what has queued up meanwhile is left to later batches, too.
+            let shares = self.pacer.as_ref().map(|pacer| pacer.shares()).unwrap_or_default();
+            self.form(interval, clock.now_micros(), &shares, BatchOrigin::CaughtUp);
             self.waiters.ticked(interval.to);
         }
         while !self.is_over() {
@@ -153,12 +155,12 @@ impl Ticking {
         // The last tick of a graceful stop takes what was received, however many batches wait.
         let draining = lock(&self.drain).is_some();
         let waiting = if draining { 0 } else { self.waiters.unfinished() };
-        let paced = self.pacer.as_ref().filter(|_| !draining);
         let due = |pacer: &Arc<Pacer>| pacer.is_due(BatchInterval { from: self.ticker.from, to: t }, waiting);
-        if !paced.is_none_or(due) {
+        if !draining && !self.pacer.as_ref().is_none_or(due) {
             return;
         }
-        let shares = paced.map(|pacer| pacer.shares()).unwrap_or_default();
+        let shares = |pacer: &Arc<Pacer>| if draining { pacer.last_shares() } else { pacer.shares() };
+        let shares = self.pacer.as_ref().map(shares).unwrap_or_default();
         let Some(interval) = self.ticker.tick(t, waiting) else {
             self.graph.bus.post(Event::TicksMerged { time: t, waiting });
             return;

@@ -87,6 +87,18 @@ impl Pacer {
         Shares(self.sources.iter().zip(shares).map(|(source, most)| (source.stream(), most)).collect())
     }
 
+    /// What the last batch of a graceful stop may take: all that was received, but of a source that keeps what it has
+    /// no more than ever.
+    pub(crate) fn last_shares(&self) -> Shares {
+        let mut shares = self.shares();
+        let received = |stream: &StreamId| {
+            let mut sources = self.sources.iter().filter(|source| source.stream() == *stream);
+            sources.any(|source| source.waiting() != Waiting::Unknown)
+        };
+        shares.0.retain(|(stream, _)| !received(stream));
+        shares
+    }
+
     /// A batch was cut.
     pub(crate) fn cut(&self, interval: BatchInterval, inputs: &[InputInfo], shares: &Shares) {
         let given = |source: &Arc<dyn Source>| {

@@ -87,6 +87,8 @@ impl Runner {
         let nodes = graph.reachable();
         let unread = graph.unread_sources();
         let account = StateAccount::new(&graph, &nodes);
+        // State that was restored takes memory before the first batch does anything to it.
+        account.settled(graph.engine.world().clock.now_micros());
         let has_state = nodes.iter().any(|node| node.info().state.is_some());
         // What accumulators have come to after a batch is only known where no other is at work.
         let overlap = !has_state && graph.accumulators.is_empty();

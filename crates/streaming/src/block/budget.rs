@@ -132,7 +132,9 @@ impl Drop for Charge {
 
 #[cfg(test)]
 mod tests {
-    use waterclock_base::world::{ManualClock, spawn};
+    use waterclock_base::Settings;
+    use waterclock_base::world::{ManualClock, World, spawn};
+    use waterclock_engine::Engine;
 
     use super::*;
 
@@ -151,6 +153,29 @@ mod tests {
         drop(charge);
         held.join().unwrap();
         assert_eq!(budget.used(), 0);
+    }
+
+    /// What others take leaves less, but never nothing; blocks go to disk where there is little.
+    #[test]
+    fn what_state_takes_is_not_there_for_receivers() {
+        let mut settings = Settings::default();
+        settings.memory_budget = 800;
+        let engine = Engine::new(settings, World::real());
+        let memory = engine.memory();
+        let budget = ReceivedBytes::sharing(memory, 1000, ManualClock::new());
+        let mut charge = Charge::none(&budget);
+        memory.note(Share::State, 800);
+        charge.grow(99);
+        assert!(budget.has_room() && budget.wants_disk().is_none());
+        charge.grow(1);
+        assert!(!budget.has_room() && budget.wants_disk().is_some());
+        memory.note(Share::State, 500);
+        assert!(budget.has_room() && budget.wants_disk().is_none());
+        charge.grow(200);
+        assert_eq!(memory.used(), 800);
+        assert!(!budget.has_room());
+        memory.note(Share::State, 0);
+        assert!(budget.has_room());
     }
 
     #[test]

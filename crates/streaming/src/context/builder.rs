@@ -107,7 +107,9 @@ impl Builder {
     /// next one begins as soon as the one before is over. So 99 of 100 records are in time as long as that can be.
     /// When more comes in than can be processed, receivers are held back and sources of ranges give less, so that what
     /// was taken in is still in time, and listeners see [`Event::PaceChanged`](waterclock_base::Event); what costs so
-    /// much for each batch that the target can't be met is done in larger batches, late.
+    /// much for each batch that the target can't be met is done in larger batches, late. What has queued up while
+    /// nothing ran is taken in parts, too; what a source of ranges still has at a graceful stop is left to the next
+    /// start. Files are read as they come: one that is too large for the target makes a long batch.
     ///
     /// Batches end on a grid whose step is about a twentieth of the target: 1, 2 or 5 times a power of ten
     /// milliseconds, or [`batch_interval`](Self::batch_interval) where that is given. Windows and slides are multiples

@@ -319,6 +319,7 @@ impl<T: Record> Intake<T> {
         let bytes = self.sizes.of_all(&records);
         let mut resumed = inner.generator.resumed(block.number, records, bytes, block.note.as_deref());
         resumed.set_logged(BlockRef::of(block));
+        resumed.make_room();
         Ok(resumed)
     }
 
