@@ -38,21 +38,32 @@ impl Row {
         match record.serialize(parts) {
             Ok(row) => row,
             Err(NotSo) => {
-                let (cells, number) = (vec![cut(text_form(record), most)], number(record));
+                let (cells, number) = (vec![cell(record, most)], number(record));
                 Row { names: Vec::new(), cells, number }
             }
         }
     }
 }
 
-/// Cuts a text after so many bytes, at a character's end.
-fn cut(mut text: String, most: usize) -> String {
+fn cell<T: Serialize + ?Sized>(value: &T, most: usize) -> String {
+    let mut text = text_form(value);
+    shorten(&mut text, most);
+    text
+}
+
+/// Cuts a text that is longer than `most` bytes, at a character's end, and says so by an ellipsis.
+///
+/// ```
+/// let mut text = "a long story".to_owned();
+/// waterclock_base::shorten(&mut text, 6);
+/// assert_eq!(text, "a long…");
+/// ```
+pub fn shorten(text: &mut String, most: usize) {
     if text.len() > most {
         let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
         text.truncate(end);
         text.push('…');
     }
-    text
 }
 
 /// The number that a value is, if it is one.
@@ -187,7 +198,7 @@ struct Parts {
 
 impl Parts {
     fn add<T: Serialize + ?Sized>(&mut self, value: &T) {
-        self.row.cells.push(cut(text_form(value), self.most));
+        self.row.cells.push(cell(value, self.most));
         // Only of a pair, and only its second part.
         self.row.number = if self.row.cells.len() == 2 { number(value) } else { None };
     }

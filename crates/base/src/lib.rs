@@ -35,7 +35,7 @@ mod text_form; // how a record is printed
 pub mod world;
 
 pub use codec::{Bytes, Codec, checksum, checksum_on, decode, encode};
-pub use columns::Row;
+pub use columns::{Row, shorten};
 pub use config::{BackpressurePid, Durability, FailurePolicy, Settings, SparkRules};
 pub use data::{Data, Key, Record};
 pub use error::{BoxError, Error, Fault, Remedy, Result, SharedError, full_text};

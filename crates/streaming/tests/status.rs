@@ -343,6 +343,26 @@ fn of_one_moment(status: &Status) {
     assert_eq!(status.memory_used, memory.received + memory.shuffled + memory.cached + memory.state);
 }
 
+/// A text that is kept has a limit, whatever the program writes into its errors.
+#[test]
+fn texts_are_bounded() {
+    let (ssc, clock) = manual(StreamingContext::builder("texts").batch_interval(SECOND)).unwrap();
+    let input = ssc.queue_stream(vec![vec![1]]);
+    input.foreach_rdd(|rdd, _| {
+        let endless = "é".repeat(1_000_000);
+        rdd.map(move |n: i32| if n == 1 { panic!("{endless}") } else { n }).collect()?;
+        Ok(())
+    });
+    ssc.start().unwrap();
+    clock.advance_batches(1);
+    ssc.engine().tell(Event::Warning { text: "w".repeat(1_000_000) });
+    let status = ssc.status();
+    assert!(status.completed[0].first_failure().unwrap().ends_with("é…"));
+    let bytes = serde_json::to_string(&status).unwrap().len();
+    assert!(bytes < 50_000, "{bytes}");
+    ssc.stop(Stop::Now).unwrap();
+}
+
 /// A stage that fails shows how often its tasks were tried, and why.
 #[test]
 fn a_failing_stage_is_named() {

@@ -5,11 +5,31 @@ use std::sync::Arc;
 
 use waterclock_base::{
     BatchInfo, BatchStatus, BatchTime, JobId, JobInfo, JobStatus, OutputInfo, StageInfo, StageStatus,
-    TaskInfo,
+    TaskInfo, shorten,
 };
 
 /// Jobs of a batch, and stages of a job, that are kept.
 const WORK: usize = 100;
+/// Bytes of a text that are kept: an error may have a record of any size in it.
+const TEXT: usize = 4000;
+
+/// The text, no longer than it may be.
+pub(super) fn kept(mut text: String) -> String {
+    shorten(&mut text, TEXT);
+    text
+}
+
+/// The batch, with texts no longer than they may be.
+fn kept_batch(info: &BatchInfo) -> BatchInfo {
+    let mut info = info.clone();
+    for output in &mut info.outputs {
+        output.failure = output.failure.take().map(kept);
+    }
+    for input in &mut info.inputs {
+        shorten(&mut input.description, TEXT);
+    }
+    info
+}
 
 /// Batches by how far they are.
 #[derive(Default)]
@@ -32,16 +52,16 @@ impl Batches {
     /// A batch was formed, or began.
     pub(super) fn note(&mut self, info: &BatchInfo) {
         match self.on_way.get_mut(&info.time()) {
-            Some(batch) => batch.info = info.clone(),
-            None => drop(self.on_way.insert(info.time(), BatchStatus::new(info.clone(), self.outputs))),
+            Some(batch) => batch.info = kept_batch(info),
+            None => drop(self.on_way.insert(info.time(), BatchStatus::new(kept_batch(info), self.outputs))),
         }
     }
 
     /// A batch is over.
     pub(super) fn complete(&mut self, info: &BatchInfo) -> Arc<BatchStatus> {
-        let known = self.on_way.remove(&info.time());
+        let (known, info) = (self.on_way.remove(&info.time()), kept_batch(info));
         let mut batch = known.unwrap_or_else(|| BatchStatus::new(info.clone(), self.outputs));
-        batch.info = info.clone();
+        batch.info = info;
         // A job that was given up never tells its end.
         for job in &batch.jobs {
             self.jobs.remove(&job.info.id);
@@ -60,9 +80,10 @@ impl Batches {
 
     pub(super) fn output(&mut self, info: &OutputInfo) {
         let Some(batch) = self.on_way.get_mut(&info.time) else { return };
+        let info = OutputInfo { failure: info.failure.clone().map(kept), ..info.clone() };
         match batch.info.outputs.iter_mut().find(|known| known.id == info.id) {
-            Some(known) => *known = info.clone(),
-            None => batch.info.outputs.push(info.clone()),
+            Some(known) => *known = info,
+            None => batch.info.outputs.push(info),
         }
     }
 
@@ -79,7 +100,7 @@ impl Batches {
 
     pub(super) fn job_completed(&mut self, info: &JobInfo) {
         if let Some(job) = self.job(info.id) {
-            job.info = info.clone();
+            job.info = JobInfo { failure: info.failure.clone().map(kept), ..info.clone() };
         }
         self.jobs.remove(&info.id);
     }
@@ -102,7 +123,8 @@ impl Batches {
         };
         match &info.failure {
             None => stage.finished_tasks += 1,
-            Some(why) => drop(stage.failure.get_or_insert_with(|| why.clone())),
+            Some(why) if stage.failure.is_none() => stage.failure = Some(kept(why.clone())),
+            Some(_) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use waterclock_base::{
     OperatorStatus, PaceInfo, ReceiverInfo, RecoveryInfo, Settings, Site, Spread, Status,
 };
 
-use super::batches::Batches;
+use super::batches::{Batches, kept};
 use super::health::judge;
 use super::shelf::Shelf;
 
@@ -167,7 +167,7 @@ impl Totals {
         for input in &batch.inputs {
             if let Some(known) = self.status.inputs.iter_mut().find(|known| known.stream == input.stream) {
                 known.records += input.records;
-                known.description.clone_from(&input.description);
+                known.description = kept(input.description.clone());
             }
         }
     }
@@ -198,7 +198,7 @@ impl Totals {
             self.notice(format!("batch {}: {why}", info.time()));
         }
         self.count_operators(&batch);
-        self.status.last_completed = Some(info.clone());
+        self.status.last_completed = Some(batch.info.clone());
     }
 
     fn count_operators(&mut self, batch: &BatchStatus) {
@@ -232,21 +232,23 @@ impl Totals {
                 self.notice(format!("no snapshot could be written: {why}"));
             }
         }
-        self.checkpoints.push_front(info.clone());
+        self.checkpoints
+            .push_front(CheckpointInfo { failure: info.failure.clone().map(kept), ..info.clone() });
         self.checkpoints.truncate(KEPT);
     }
 
     fn notice(&mut self, text: String) {
         let notices = &mut self.status.notices;
-        notices.insert(0, Notice { at_micros: self.now_micros, text });
+        notices.insert(0, Notice { at_micros: self.now_micros, text: kept(text) });
         notices.truncate(KEPT);
     }
 }
 
 fn note_receiver(status: &mut Status, info: &ReceiverInfo) {
+    let info = ReceiverInfo { last_error: kept(info.last_error.clone()), ..info.clone() };
     match status.receivers.iter_mut().find(|other| other.stream == info.stream) {
-        Some(known) => *known = info.clone(),
-        None => status.receivers.push(info.clone()),
+        Some(known) => *known = info,
+        None => status.receivers.push(info),
     }
 }
 

@@ -17,33 +17,39 @@ const SERIES: usize = 10;
 pub(crate) struct Shelf(Vec<Shown>);
 
 struct Shown {
-    /// All but the history.
-    newest: ShownResult,
+    name: String,
+    stream: StreamId,
+    newest: Option<Newest>,
+    /// Of the newest batch that had a row.
+    columns: Vec<String>,
     history: VecDeque<Arc<ChartPoint>>,
+}
+
+/// What the newest batch has. Rows become texts of their own when somebody looks, which most batches are over before.
+struct Newest {
+    time: BatchTime,
+    rows: Arc<[Row]>,
+    more: bool,
 }
 
 impl Shelf {
     /// A stream is to be shown: its place.
     pub(crate) fn add(&mut self, name: String, stream: StreamId) -> usize {
-        let (time, columns, rows, more, history) = Default::default();
-        let newest = ShownResult { name, stream, time, columns, rows, more, history };
-        self.0.push(Shown { newest, history: VecDeque::new() });
+        self.0.push(Shown { name, stream, newest: None, columns: Vec::new(), history: VecDeque::new() });
         self.0.len() - 1
     }
 
     /// What a batch has for it.
-    pub(crate) fn put(&mut self, place: usize, time: BatchTime, rows: &[Row], more: bool) {
+    pub(crate) fn put(&mut self, place: usize, time: BatchTime, rows: &Arc<[Row]>, more: bool) {
         let Some(shown) = self.0.get_mut(place) else { return };
-        let newest = &mut shown.newest;
-        if newest.time.is_some_and(|newest| newest > time) {
+        if shown.newest.as_ref().is_some_and(|newest| newest.time > time) {
             return; // Several jobs may run at the same time.
         }
-        newest.time = Some(time);
-        if let Some(row) = rows.first() {
-            newest.columns = row.names.iter().map(|name| (*name).to_owned()).collect();
+        if let Some(row) = rows.first()
+            && !row.names.iter().eq(&shown.columns)
+        {
+            shown.columns = row.names.iter().map(|name| (*name).to_owned()).collect();
         }
-        newest.rows = rows.iter().map(|row| row.cells.clone()).collect();
-        newest.more = more;
         let last = shown.history.back().map(|point| point.time.as_millis());
         if last.is_none_or(|last| time.as_millis() - last >= APART_MS)
             && let Some(values) = numbers(rows)
@@ -53,15 +59,28 @@ impl Shelf {
                 shown.history.pop_front();
             }
         }
+        shown.newest = Some(Newest { time, rows: rows.clone(), more });
     }
 
     /// The newest results.
     pub(super) fn results(&self) -> Vec<Arc<ShownResult>> {
-        let result = |shown: &Shown| {
-            let history = shown.history.iter().cloned().collect();
-            Arc::new(ShownResult { history, ..shown.newest.clone() })
-        };
-        self.0.iter().map(result).collect()
+        self.0.iter().map(|shown| Arc::new(shown.result())).collect()
+    }
+}
+
+impl Shown {
+    fn result(&self) -> ShownResult {
+        let newest = self.newest.as_ref();
+        let rows = newest.into_iter().flat_map(|newest| newest.rows.iter());
+        ShownResult {
+            name: self.name.clone(),
+            stream: self.stream,
+            time: newest.map(|newest| newest.time),
+            columns: self.columns.clone(),
+            rows: rows.map(|row| row.cells.clone()).collect(),
+            more: newest.is_some_and(|newest| newest.more),
+            history: self.history.iter().cloned().collect(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `show`: the results of a stream, for whoever looks at the status.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use waterclock_base::{Data, Record, Row, key_hash};
 
@@ -46,7 +47,7 @@ impl<T: Data> DStream<T> {
         let output = self.output("show", site, move |rdd, cx| {
             let first = rdd.take_at("show", site, ROWS + 1)?;
             let (more, time) = (first.len() > ROWS, cx.time);
-            let rows: Vec<Row> = first.iter().take(ROWS).map(|record| Row::of(record, CELL)).collect();
+            let rows: Arc<[Row]> = first.iter().take(ROWS).map(|record| Row::of(record, CELL)).collect();
             let hash = first.iter().map(key_hash).fold(0, u64::wrapping_add);
             let progress = progress.clone();
             cx.prepare(Prepared {
