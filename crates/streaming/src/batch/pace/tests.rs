@@ -202,10 +202,10 @@ fn records_are_shared_by_what_waits() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Under any load that the server can bear, the queue is short, spans don't swing, and nothing waits for ever; after
-    /// an overload of any size it is the same again. Records take up to half of its time, and a batch itself up to a
-    /// third of what batches may take: with more (15 ms, 0.49 was such a case) it comes so near to its limit that it is
-    /// overloaded now and then.
+    /// Under any load that the server can bear, the queue is short, spans don't swing, and nothing waits for ever;
+    /// after an overload of any size it is the same again. Records take up to half of its time, and a batch itself up
+    /// to a third of what batches may take: with more (15 ms, 0.49 was such a case) it comes so near to its limit that
+    /// it is overloaded now and then.
     #[test]
     fn it_neither_swings_nor_starves(
         batch in 10.0..11_000.0f64,
