@@ -103,9 +103,10 @@ impl Pace {
     }
 
     /// Whether a batch is to be cut, so many steps after the last one, with so many batches unfinished and so many
-    /// records waiting.
+    /// records waiting. It is when a batch is nearly full: sources are not held back while nothing is at work.
     pub(crate) fn is_due(&self, steps: u64, unfinished: usize, waiting: u64) -> bool {
-        unfinished == 0 && (self.left > 0 || steps >= self.span() || waiting >= self.most())
+        let is_nearly_full = waiting.saturating_add(waiting / 8) >= self.most();
+        unfinished == 0 && (self.left > 0 || steps >= self.span() || is_nearly_full)
     }
 
     /// Steps of a batch that nothing hurries or delays.

@@ -202,18 +202,18 @@ fn records_are_shared_by_what_waits() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Under any load that the server can bear, the queue is short, spans don't swing, and nothing waits for ever;
-    /// after an overload of any size it is the same again. Records take up to half of its time, and a batch itself up
-    /// to a third of what batches may take: with more (15 ms, 0.49 was such a case) it comes so near to its limit that
-    /// it is overloaded now and then.
+    /// Under any load that the server can bear, the queue is short, spans don't swing, and nothing waits for ever; after
+    /// an overload of any size it is the same again. It can bear what takes nine tenths of its time in batches of a
+    /// third of the target.
     #[test]
     fn it_neither_swings_nor_starves(
-        batch in 10.0..11_000.0f64,
+        batch in 10.0..15_000.0f64,
         record in 0.2..200.0f64,
-        load in 0.01..0.5f64,
+        share in 0.01..1.0f64,
         burst in 1.0..50.0f64,
         noise in 0.0..0.3f64,
     ) {
+        let load = share * (0.9 / (1.0 + noise) - batch / (TARGET as f64 / 3.0));
         let server = Server { batch, record, noise };
         let mut rig = Rig::new(server);
         let rate = load / record * 1e6;
