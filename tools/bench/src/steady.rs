@@ -28,8 +28,8 @@ pub(crate) trait Addition {
     /// Adds it to the context.
     fn build(&self, builder: Builder) -> Builder;
 
-    /// Adds it to the job, which has these totals of all words.
-    fn define(&self, _totals: &DStream<(Text, u64)>) {}
+    /// Adds it to the job, which has these totals of the words of a batch.
+    fn define(&self, _totals: &DStream<u64>) {}
 
     /// The job runs.
     fn started(&self) -> Result<(), BoxError> {
@@ -134,12 +134,12 @@ fn count(ssc: &StreamingContext, input: &Input, threads: usize, addition: Option
         Some(engine.text(files[batch % files.len()].clone(), threads))
     });
     let counts = lines.words().map(|word| (word, 1u64)).reduce_by_key(|a, b| a + b);
-    let totals = counts.map_with_state(running_total()).named("totals");
-    totals.stream().foreach_rdd(|rdd, _| {
+    let totals = counts.map_with_state(running_total()).named("totals").stream();
+    totals.foreach_rdd(|rdd, _| {
         rdd.count()?;
         Ok(())
     });
-    addition.into_iter().for_each(|addition| addition.define(&totals.state_snapshots()));
+    addition.into_iter().for_each(|addition| addition.define(&totals));
 }
 
 /// Batches that follow each other at once.
