@@ -202,9 +202,9 @@ fn records_are_shared_by_what_waits() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Under any load that the server can bear, the queue is short, spans don't swing, and nothing waits for ever; after
-    /// an overload of any size it is the same again. It can bear what takes nine tenths of its time in batches of a
-    /// third of the target.
+    /// Under any load that the server can bear, the queue is short, spans don't swing, and nothing waits for ever;
+    /// after an overload of any size it is the same again. It can bear what takes nine tenths of its time in batches of
+    /// a third of the target.
     #[test]
     fn it_neither_swings_nor_starves(
         batch in 10.0..15_000.0f64,
