@@ -86,33 +86,17 @@ fn spread(micros: impl Iterator<Item = i64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::Arc;
-
     use waterclock_base::{BatchInfo, BatchInterval, BatchOrigin, BatchPhases, BatchTime};
 
     use super::*;
 
     /// What is logged while `run` runs.
     fn logged(run: impl FnOnce()) -> String {
-        #[derive(Clone, Default)]
-        struct Paper(Arc<Mutex<Vec<u8>>>);
-        impl io::Write for Paper {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                lock(&self.0).extend_from_slice(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let paper = Paper::default();
-        let on_paper = paper.clone();
+        let paper = tempfile::NamedTempFile::new().unwrap();
         let log = tracing_subscriber::fmt().with_ansi(false).without_time();
-        let log = log.with_writer(move || on_paper.clone()).finish();
+        let log = log.with_writer(paper.reopen().unwrap()).finish();
         tracing::subscriber::with_default(log, run);
-        let text = lock(&paper.0).clone();
-        String::from_utf8(text).unwrap()
+        std::fs::read_to_string(paper.path()).unwrap()
     }
 
     /// A batch that waited for a millisecond and then took so many.
